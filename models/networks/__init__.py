@@ -1,0 +1,1 @@
+"""Plain networks, tensors to tensors, with no idea of anomaly."""

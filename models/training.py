@@ -1,0 +1,157 @@
+"""The one training loop: players, each with its loss and its optimiser, take turns on a batch.
+
+It knows tensors and losses only; where clips come from and what is done with a detector
+afterwards is the caller's affair.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from models.detector import Budget, Clips, Log, Step
+from models.errors import TrainingError
+
+Losses = dict[str, Tensor]  # named terms, weighted; their sum is what is minimised
+Schedule = Callable[[float, int], float]  # (share of the budget spent, step) -> factor
+
+
+def constant(_spent: float, _step: int) -> float:
+    """The learning rate as given, all the way."""
+    return 1.0
+
+
+def cosine(spent: float, step: int) -> float:
+    """Fifty steps of warm-up, then half a cosine down to a hundredth at the end of the budget."""
+    return min(1.0, (step + 1) / 50) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * spent)))
+
+
+def drop_at(step_of_drop: int, factor: float = 0.1) -> Schedule:
+    """The papers' schedule: constant, then `factor` of it from one step on."""
+    return lambda _spent, step: factor if step >= step_of_drop else 1.0
+
+
+@dataclass(frozen=True)
+class Player:
+    """Parameters with a loss of their own: the only one of an autoencoder, two of a GAN."""
+
+    name: str
+    module: nn.Module
+    losses: Callable[[Tensor], Losses]  # of a batch of clips (B, T, C, H, W)
+    learning_rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: Schedule = cosine
+    every: int = 1  # plays on each n-th step only, as a WGAN's generator does
+    max_gradient_norm: float = 1.0  # infinity: as it comes
+
+    def optimiser(self) -> torch.optim.Optimizer:
+        """Adam; with decoupled decay where one is asked for."""
+        kind = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
+        return kind(
+            self.module.parameters(),
+            lr=self.learning_rate,
+            betas=self.betas,
+            weight_decay=self.weight_decay,
+        )
+
+
+def train(
+    players: Sequence[Player],
+    clips: Clips,
+    *,
+    budget: Budget,
+    log: Log,
+    state: dict[str, Any],
+) -> None:
+    """Let the players take turns on batch after batch until the budget is spent.
+
+    Args:
+        players: In the order in which they move on every batch.
+        clips: Iterated again and again; each iteration is an epoch.
+        budget: Counts this call's seconds and steps only, so resuming adds to what was done.
+        log: Called after every step.
+        state: Optimisers and counters, read to resume and written at the end; plain values
+            and tensors. `state["interrupted"]` tells whether Ctrl-C ended it.
+
+    Raises:
+        TrainingError: If `clips` is empty, or a loss is not finite. The parameters are then
+            those of the last finite step.
+    """
+    optimisers = {player.name: player.optimiser() for player in players}
+    for name, saved in state.get("optimisers", {}).items():
+        optimisers[name].load_state_dict(saved)
+    first, earlier = int(state.get("step", 0)), float(state.get("seconds", 0.0))
+    started, step = time.monotonic(), first
+    state["interrupted"] = False
+    for player in players:
+        player.module.train()
+    try:
+        for batch in _endless(clips):
+            seconds = time.monotonic() - started
+            spent = budget.spent(seconds, step - first)
+            if spent >= 1:
+                break
+            losses = _turns(players, optimisers, batch, spent, step)
+            step += 1
+            seconds = time.monotonic() - started
+            spent = budget.spent(seconds, step - first)
+            log(Step(players[-1].name, step, earlier + seconds, spent, losses))
+    except KeyboardInterrupt:
+        state["interrupted"] = True
+    finally:
+        state["optimisers"] = {name: o.state_dict() for name, o in optimisers.items()}
+        state["step"], state["seconds"] = step, earlier + time.monotonic() - started
+        for player in players:
+            player.module.eval()
+
+
+def _endless(clips: Clips) -> Iterator[Tensor]:
+    while True:
+        empty = True
+        for batch in clips:
+            empty = False
+            yield batch
+        if empty:
+            raise TrainingError("there is no clip to learn from")
+
+
+def _turns(
+    players: Sequence[Player],
+    optimisers: dict[str, torch.optim.Optimizer],
+    batch: Tensor,
+    spent: float,
+    step: int,
+) -> dict[str, float]:
+    """One step: every player whose turn it is takes it. Returns the losses by name."""
+    seen: dict[str, float] = {}
+    for player in players:
+        if step % player.every:
+            continue
+        optimiser = optimisers[player.name]
+        for group in optimiser.param_groups:
+            group["lr"] = player.learning_rate * player.schedule(spent, step)
+        terms = player.losses(batch)
+        total = torch.stack([term.float() for term in terms.values()]).sum()
+        if not torch.isfinite(total):
+            raise TrainingError(_not_finite("loss", player, step, terms))
+        optimiser.zero_grad(set_to_none=True)
+        total.backward()  # type: ignore[no-untyped-call]
+        norm = nn.utils.clip_grad_norm_(player.module.parameters(), player.max_gradient_norm)
+        if not torch.isfinite(norm):
+            raise TrainingError(_not_finite("gradient", player, step, terms))
+        optimiser.step()
+        seen |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
+    return seen
+
+
+def _not_finite(what: str, player: Player, step: int, terms: Losses) -> str:
+    values = ", ".join(f"{name} = {float(term.detach()):g}" for name, term in terms.items())
+    return (
+        f"the {what} of {player.name} is not finite at step {step + 1} ({values}); "
+        f"try a lower learning rate than {player.learning_rate:g}"
+    )
