@@ -1,0 +1,1 @@
+"""One detector a file: config, class, scoring rule, the paper and what differs from it."""

@@ -1,0 +1,60 @@
+"""Every detector by name. Adding one is a file in models/detectors and a line here."""
+
+import difflib
+from dataclasses import fields
+from typing import Any
+
+from models.detector import Detector
+from models.detectors.conv3d_autoencoder import Conv3dAutoencoder
+from models.detectors.conv_autoencoder import ConvAutoencoder
+from models.detectors.frame_prediction import FramePrediction
+from models.detectors.memae_video import MemaeVideo
+from models.errors import OptionError, UnknownDetectorError
+
+DETECTORS: dict[str, type[Detector]] = {
+    detector.name: detector
+    for detector in (
+        FramePrediction,
+        ConvAutoencoder,
+        Conv3dAutoencoder,
+        MemaeVideo,
+    )
+}
+
+
+def kind_of(name: str) -> type[Detector]:
+    """The class of that name.
+
+    Raises:
+        UnknownDetectorError: If there is none; the message names the nearest.
+    """
+    if name in DETECTORS:
+        return DETECTORS[name]
+    near = difflib.get_close_matches(name, DETECTORS, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UnknownDetectorError(f"no detector {name!r}; {hint}there are {', '.join(DETECTORS)}")
+
+
+def build(name: str, preset: str | None = "lite", **options: Any) -> Detector:
+    """An unfitted detector: the preset's config, overridden by `options`.
+
+    Args:
+        name: A key of `DETECTORS`.
+        preset: A key of the detector's `presets`; None for the bare defaults of its config.
+        options: Fields of its `Config`.
+
+    Raises:
+        UnknownDetectorError: If there is no such detector.
+        OptionError: If there is no such preset or option, or a value is refused.
+    """
+    kind = kind_of(name)
+    if preset is not None and preset not in kind.presets:
+        raise OptionError(f"{name} has no preset {preset!r}; it has {', '.join(kind.presets)}")
+    known = [field.name for field in fields(kind.Config)]
+    for key in options:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
+            raise OptionError(f"{name} has no option {key!r}; {hint}it has {', '.join(known)}")
+    settings = ({} if preset is None else kind.presets[preset]) | options
+    return kind(kind.Config(**settings))

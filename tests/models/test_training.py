@@ -1,0 +1,185 @@
+"""The one training loop, on toys whose every step can be followed."""
+
+import math
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from models.detector import Budget, Step, silent
+from models.errors import TrainingError
+from models.training import Losses, Player, constant, cosine, drop_at, train
+
+BATCHES = [torch.full((2, 1, 1, 1, 1), value) for value in (1.0, 2.0, 3.0)]
+
+
+class Toy(nn.Module):
+    """One weight, pulled to the batch's mean."""
+
+    def __init__(self, start: float = 0.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor(start))
+
+    def losses(self, batch: Tensor) -> Losses:
+        return {"pull": (self.weight - batch.mean()).square()}
+
+
+def player(toy: Toy, losses: Callable[[Tensor], Losses] | None = None, **options: Any) -> Player:
+    defaults: dict[str, Any] = {"learning_rate": 0.1, "schedule": constant}
+    return Player("toy", toy, losses or toy.losses, **(defaults | options))
+
+
+def run(toy: Toy, steps: int, state: dict[str, Any] | None = None, **options: Any) -> list[Step]:
+    seen: list[Step] = []
+    train(
+        [player(toy, **options)],
+        BATCHES,
+        budget=Budget(steps=steps),
+        log=seen.append,
+        state={} if state is None else state,
+    )
+    return seen
+
+
+def test_the_first_step_of_adam_is_the_learning_rate() -> None:
+    toy = Toy()
+    run(toy, 1)
+    assert toy.weight.item() == pytest.approx(0.1, rel=1e-5)
+
+
+def test_the_budget_ends_it_and_every_step_is_logged() -> None:
+    seen = run(Toy(), 7)
+    assert [step.index for step in seen] == [1, 2, 3, 4, 5, 6, 7]
+    assert seen[-1].spent == 1
+    assert seen[0].losses == {"toy/pull": 1.0}
+    assert not run(Toy(), 0)
+
+
+def test_a_budget_is_spent_by_whichever_ends_first() -> None:
+    budget = Budget(seconds=10, steps=100)
+    assert budget.spent(5, 10) == 0.5
+    assert budget.spent(1, 90) == 0.9
+    assert budget.spent(99, 0) == 1
+    assert Budget().spent(1e9, 10**9) == 0
+    assert Budget(steps=0).spent(0, 0) == Budget(seconds=0).spent(0, 0) == 1
+
+
+def test_no_clip_is_an_error() -> None:
+    with pytest.raises(TrainingError, match="no clip to learn from"):
+        train([player(Toy())], [], budget=Budget(steps=1), log=silent, state={})
+
+
+def test_a_loss_that_is_not_finite_is_named_and_the_last_parameters_stay() -> None:
+    toy, state = Toy(), {"step": 0}
+    after: list[float] = []
+
+    def losses(batch: Tensor) -> Losses:
+        after.append(toy.weight.item())
+        bad = math.nan if len(after) == 3 else 0.0
+        return toy.losses(batch) | {"bad": toy.weight * 0 + bad}
+
+    with pytest.raises(TrainingError, match=r"loss of toy is not finite at step 3 .*bad = nan"):
+        train([player(toy, losses)], BATCHES, budget=Budget(steps=9), log=silent, state=state)
+    assert toy.weight.item() == after[2] > after[1]
+    assert state["step"] == 2
+    assert not toy.training
+
+
+def test_a_gradient_that_is_not_finite_leaves_the_parameters_alone() -> None:
+    toy = Toy()
+
+    def losses(_batch: Tensor) -> Losses:
+        return {"root": toy.weight.sqrt()}  # of 0: the value is finite, the slope is not
+
+    with pytest.raises(TrainingError, match="gradient of toy is not finite at step 1"):
+        train([player(toy, losses)], BATCHES, budget=Budget(steps=9), log=silent, state={})
+    assert toy.weight.item() == 0
+
+
+class Interrupted:
+    """Clips, and a Ctrl-C while the third batch is read."""
+
+    def __iter__(self) -> Iterator[Tensor]:
+        yield from BATCHES[:2]
+        raise KeyboardInterrupt
+
+
+def test_an_interrupt_keeps_what_was_learned() -> None:
+    toy, state = Toy(), dict[str, Any]()
+    train([player(toy)], Interrupted(), budget=Budget(steps=9), log=silent, state=state)
+    assert state["interrupted"]
+    assert state["step"] == 2
+    whole = Toy()
+    run(whole, 2)
+    assert torch.equal(toy.weight, whole.weight)
+
+
+def test_resuming_is_the_same_as_never_having_stopped() -> None:
+    parted, whole, state = Toy(), Toy(), dict[str, Any]()
+    run(parted, 3, state)
+    first_seconds = state["seconds"]
+    seen = run(parted, 6, state)
+    run(whole, 9)
+    assert torch.equal(parted.weight, whole.weight)
+    assert [step.index for step in seen] == [4, 5, 6, 7, 8, 9]
+    assert state["step"] == 9
+    assert state["seconds"] > first_seconds
+    assert not state["interrupted"]
+
+
+def test_the_state_of_training_is_plain_values_and_tensors(tmp_path: Any) -> None:
+    state: dict[str, Any] = {}
+    run(Toy(), 2, state)
+    torch.save(state, tmp_path / "state.pt")
+    again = torch.load(tmp_path / "state.pt", weights_only=True)
+    toy, other = Toy(0.2), Toy(0.2)
+    run(toy, 1, state)
+    run(other, 1, again)
+    assert torch.equal(toy.weight, other.weight)
+
+
+def test_two_players_take_turns_on_the_same_batch() -> None:
+    order: list[str] = []
+    one, two = Toy(), Toy()
+
+    def noting(name: str, toy: Toy) -> Callable[[Tensor], Losses]:
+        def losses(batch: Tensor) -> Losses:
+            order.append(f"{name} {batch.mean():g}")
+            return toy.losses(batch)
+
+        return losses
+
+    players = [Player("one", one, noting("one", one)), Player("two", two, noting("two", two))]
+    players[1] = Player("two", two, noting("two", two), every=2)
+    train(players, BATCHES, budget=Budget(steps=3), log=silent, state={})
+    assert order == ["one 1", "two 1", "one 2", "one 3", "two 3"]
+
+
+def test_the_gradient_is_clipped() -> None:
+    toy = Toy()
+    sizes: list[float] = []
+
+    def losses(batch: Tensor) -> Losses:
+        if toy.weight.grad is not None:
+            sizes.append(float(toy.weight.grad))
+        return {"steep": 1000 * toy.losses(batch)["pull"]}
+
+    train([player(toy, losses)], BATCHES, budget=Budget(steps=3), log=silent, state={})
+    assert all(abs(size) <= 1.001 for size in sizes)
+
+
+def test_schedules() -> None:
+    assert cosine(0, 0) == pytest.approx(1 / 50)
+    assert cosine(0, 1000) == 1
+    assert cosine(1, 1000) == pytest.approx(0.01)
+    assert cosine(0.5, 1000) == pytest.approx(0.505)
+    assert [drop_at(5)(0, step) for step in (4, 5)] == [1, 0.1]
+    assert constant(0.7, 3) == 1
+
+
+def test_a_schedule_moves_the_learning_rate() -> None:
+    toy = Toy()
+    run(toy, 2, schedule=drop_at(1, factor=0.0))
+    assert toy.weight.item() == pytest.approx(0.1, rel=1e-5)
