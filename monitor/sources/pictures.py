@@ -1,0 +1,124 @@
+"""Folders of stills as a source: one picture per frame, no clock of their own."""
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.errors import CorruptFrameError, SourceError
+from monitor.records import Frame, Image
+from monitor.sources.listing import find_holes, list_folder, say_entries
+from monitor.sources.opencv import load_cv2
+from monitor.sources.source import Source
+
+
+class Pictures(Source):
+    """Stills in natural order. A frame's time is its index over `folder_rate_hz`, a convention."""
+
+    def __init__(
+        self, paths: Sequence[Path], *, name: str, strict: bool, folder_rate_hz: float
+    ) -> None:
+        super().__init__(name, live=False, strict=strict)
+        self.paths = tuple(paths)
+        self.folder_rate_hz = folder_rate_hz
+
+    @property
+    def rate_hz(self) -> float | None:
+        """None: stills have no clock, whatever rate is assumed for them."""
+        return None
+
+    @property
+    def n_frames(self) -> int:
+        """Picture files, readable or not."""
+        return len(self.paths)
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Of the first picture that can be read."""
+        for path in self.paths:
+            image = self._read(path)
+            if image is not None:
+                return image.shape[0], image.shape[1]
+        raise SourceError(f"{self.paths[0].parent}: none of {self.n_frames} pictures can be read")
+
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Read directly from `start`; a file's place in natural order is its index."""
+        for index in range(*slice(start, stop).indices(self.n_frames)):
+            image = self._read(self.paths[index])
+            if image is not None and self.fits(image, str(self.paths[index])):
+                yield Frame(image, index, index / self.folder_rate_hz)
+
+    def _read(self, path: Path) -> Image | None:
+        try:
+            return read_picture(path)
+        except CorruptFrameError as error:
+            self.lose(str(error))
+            return None
+
+
+def open_folder(folder: Path, *, strict: bool, folder_rate_hz: float) -> Pictures:
+    """The pictures directly inside `folder`; holes in their numbering are noted.
+
+    Raises:
+        SourceError: If there are none.
+    """
+    listing = list_folder(folder)
+    if not listing.pictures:
+        raise SourceError(
+            f"{folder}: expected pictures (.jpg, .png, .tif, .bmp), found {say_entries(folder)}; "
+            "name the folder that directly holds the frames, or a video file"
+        )
+    source = Pictures(
+        listing.pictures, name=folder.name, strict=strict, folder_rate_hz=folder_rate_hz
+    )
+    holes = find_holes(listing.pictures)
+    if holes:
+        source.note(
+            f"{folder}: numbers missing between frames: {', '.join(holes[:8])}"
+            + (f" and {len(holes) - 8} more" if len(holes) > 8 else "")
+        )
+    return source
+
+
+def read_picture(path: Path) -> Image:
+    """One still as (H, W, 3) RGB: upright by its EXIF tag, 16 bits to 8, no alpha.
+
+    Raises:
+        CorruptFrameError: If it is empty, cut off or no picture.
+    """
+    data = _bytes(path)
+    cv2 = load_cv2()
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise CorruptFrameError(f"{path}: expected a picture, got {len(data)} bytes that are none")
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise CorruptFrameError(f"{path}: expected 8 or 16 bits per value, got {pixels.dtype}")
+    if pixels.dtype == np.uint16:
+        pixels = ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)  # 65535 -> 255, rounded
+    return np.ascontiguousarray(pixels[..., ::-1])
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """A mask picture as (H, W): True where any channel is not 0."""
+    image = read_picture(path)
+    return np.asarray((image[..., 0] | image[..., 1] | image[..., 2]) > 0)
+
+
+def _bytes(path: Path) -> bytes:
+    """A picture file's content, refused where its end is missing: OpenCV would paint it gray."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise CorruptFrameError(f"{path}: cannot be read: {error.strerror}") from error
+    if not data:
+        raise CorruptFrameError(f"{path}: expected a picture, got an empty file")
+    jpeg_cut = data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda")
+    png_cut = data[:4] == b"\x89PNG" and b"IEND" not in data
+    if jpeg_cut or png_cut:
+        raise CorruptFrameError(f"{path}: the picture is cut off after {len(data)} bytes")
+    return data

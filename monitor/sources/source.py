@@ -1,0 +1,86 @@
+"""What every source of frames can do, and the one place where a bad frame is noted or refused."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Self
+
+from monitor.errors import CorruptFrameError
+from monitor.records import Frame, Image
+
+log = logging.getLogger(__name__)
+
+
+class Source(ABC):
+    """The frames of one file, folder, camera or stream, in display order.
+
+    Attributes:
+        name: Short, for screens and reports; never holds a password.
+        live: Frames come when they come and cannot be asked for again.
+        corrupt: What was lost while reading, one line each; grows as frames are read.
+        notes: What a user should know of the source although nothing is lost.
+    """
+
+    def __init__(self, name: str, *, live: bool, strict: bool) -> None:
+        self.name = name
+        self.live = live
+        self.strict = strict
+        self.corrupt: list[str] = []
+        self.notes: list[str] = []
+
+    @property
+    @abstractmethod
+    def rate_hz(self) -> float | None:
+        """Frames per second on average; None where there is no clock, as in a folder."""
+
+    @property
+    @abstractmethod
+    def size(self) -> tuple[int, int]:
+        """Height and width of the first frame, upright."""
+
+    @property
+    @abstractmethod
+    def n_frames(self) -> int | None:
+        """How many frames there are; None where nobody can know."""
+
+    @abstractmethod
+    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+        """Frames from index `start` up to, not including, `stop`.
+
+        A frame that cannot be decoded is left out, its index with it, and noted in `corrupt`.
+
+        Raises:
+            CorruptFrameError: Instead of leaving a frame out, where the source is strict.
+            SourceError: If a live source stops.
+        """
+
+    def close(self) -> None:  # noqa: B027  not every source holds something
+        """Let go of the camera or connection; files and folders hold nothing between reads."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.close()
+
+    def lose(self, what: str) -> None:
+        """Note what cannot be read, or refuse it where the source is strict."""
+        if self.strict:
+            raise CorruptFrameError(what)
+        if what not in self.corrupt:
+            self.corrupt.append(what)
+            log.warning("%s", what)
+
+    def note(self, what: str) -> None:
+        """Say once what a user should know."""
+        if what not in self.notes:
+            self.notes.append(what)
+            log.warning("%s", what)
+
+    def fits(self, image: Image, where: str) -> bool:
+        """Whether a picture has the size of the first one; if not, it is lost."""
+        if image.shape[:2] == self.size:
+            return True
+        (height, width), (h, w) = self.size, image.shape[:2]
+        self.lose(f"{where}: expected {width}x{height} like the first frame, got {w}x{h}; left out")
+        return False
