@@ -1,0 +1,66 @@
+"""ShanghaiTech Campus as its authors distribute it: training videos, testing frames, .npy truth.
+
+W. Luo, W. Liu, S. Gao, "A Revisit of Sparse Coding Based Anomaly Detection in Stacked RNN
+Framework", ICCV 2017. The number before the underscore of a clip's name is its camera.
+"""
+
+from pathlib import Path
+
+from monitor.datasets.frames import read_truth
+from monitor.datasets.layout import (
+    DataSet,
+    Layout,
+    Request,
+    attach,
+    clip_folders,
+    listing_of,
+    missing,
+    subfolder,
+)
+from monitor.datasets.masks import ArrayMasks, Masks
+
+
+def recognise(root: Path) -> bool:
+    """Whether there is .npy truth per clip under testing, or training videos beside frames."""
+    testing = subfolder(root, "testing")
+    truth = subfolder(testing, "test_frame_mask", "frame_masks") if testing else None
+    return truth is not None or bool(_training_videos(root) and _testing(root))
+
+
+def load(request: Request) -> DataSet:
+    """Training clips are videos, or folders of frames where someone has extracted them."""
+    root = request.root
+    frames = subfolder(root / "training", "frames")
+    train = request.videos(_training_videos(root) or clip_folders(frames))
+    test = request.videos(_testing(root))
+    if not train and not test:
+        raise missing(root, LAYOUT.looks_for)
+    counts = request.counts(test)
+    masks = _masks(root, counts)
+    truth, source = read_truth(request, counts, masks)
+    test = attach(request, test, truth, masks)
+    return DataSet(root.name, "shanghaitech", root, train, test, source, tuple(request.notes))
+
+
+def _training_videos(root: Path) -> tuple[Path, ...]:
+    return listing_of(subfolder(root / "training", "videos")).videos
+
+
+def _testing(root: Path) -> list[Path]:
+    return clip_folders(subfolder(root / "testing", "frames"))
+
+
+def _masks(root: Path, counts: dict[str, int]) -> dict[str, Masks]:
+    folder = subfolder(root / "testing", "test_pixel_mask", "pixel_masks")
+    if folder is None:
+        return {}
+    paths = {name: folder / f"{name}.npy" for name in counts}
+    return {n: ArrayMasks(path, counts[n]) for n, path in paths.items() if path.is_file()}
+
+
+LAYOUT = Layout(
+    "training/videos/*.avi, testing/frames/NN_NNNN/*.jpg and testing/test_frame_mask/*.npy",
+    recognise,
+    load,
+    ("masks",),
+)
