@@ -1,0 +1,116 @@
+"""Alarms as people live them: how soon an event is noticed, how often nothing was there.
+
+An event is a run of frames labelled anomalous; an alarm is a run of frames that are alarmed.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
+from monitor.evaluation.results import Span, VideoScores
+
+
+@dataclass(frozen=True, slots=True)
+class Delays:
+    """How soon each event was noticed, and how many never were."""
+
+    found_s: tuple[float, ...]  # from an event's first frame to the first alarmed frame in it
+    missed: int
+
+    @property
+    def events(self) -> int:
+        """How many events there were."""
+        return len(self.found_s) + self.missed
+
+    @property
+    def median_s(self) -> float | None:
+        """Of the events that were found; None where none was."""
+        return median(self.found_s) if self.found_s else None
+
+
+@dataclass(frozen=True, slots=True)
+class FalseAlarms:
+    """Alarms that touch no anomalous frame, and the normal footage they fell in."""
+
+    count: int
+    normal_s: float
+
+    @property
+    def per_hour(self) -> float | None:
+        """None where there is no normal footage."""
+        return 3600 * self.count / self.normal_s if self.normal_s else None
+
+
+def over_threshold(videos: Sequence[VideoScores], threshold: float) -> list[BoolArray]:
+    """Which frames score `threshold` or more; (N,) per video."""
+    return [np.asarray(video.score >= threshold) for video in videos]
+
+
+def within_spans(video: VideoScores, spans: Sequence[Span]) -> BoolArray:
+    """Which frames lie inside one of the alerts; (N,)."""
+    inside = np.zeros(len(video.index), np.bool_)
+    for span in spans:
+        inside |= (video.time_s >= span.start_s) & (video.time_s <= span.end_s)
+    return inside
+
+
+def detection_delay_s(videos: Sequence[VideoScores], alarms: Sequence[BoolArray]) -> Delays:
+    """Delays of all labelled events; an alarm that was already on finds an event at once.
+
+    Raises:
+        EvaluationError: A video has no labels.
+    """
+    delays = [
+        _delay(video.time_s[event], alarm[event])
+        for video, alarm in zip(videos, alarms, strict=True)
+        for event in runs(_labels(video))
+    ]
+    found = tuple(delay for delay in delays if delay is not None)
+    return Delays(found, len(delays) - len(found))
+
+
+def false_alarms(videos: Sequence[VideoScores], alarms: Sequence[BoolArray]) -> FalseAlarms:
+    """Runs of alarm that touch no anomalous frame, over the seconds of normal frames.
+
+    Raises:
+        EvaluationError: A video has no labels.
+    """
+    count, normal_s = 0, 0.0
+    for video, alarm in zip(videos, alarms, strict=True):
+        label = _labels(video)
+        count += sum(not label[run].any() for run in runs(alarm))
+        normal_s += float(np.count_nonzero(~label)) * frame_seconds(video.time_s)
+    return FalseAlarms(count, normal_s)
+
+
+def false_alarms_per_hour(videos: Sequence[VideoScores], threshold: float) -> float | None:
+    """`false_alarms` for the bare threshold, without smoothing or merging.
+
+    Raises:
+        EvaluationError: A video has no labels.
+    """
+    return false_alarms(videos, over_threshold(videos, threshold)).per_hour
+
+
+def runs(flags: BoolArray) -> Iterator[slice]:
+    """The stretches of True, in order."""
+    edges = np.flatnonzero(np.diff(flags, prepend=False, append=False))
+    return (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))
+
+
+def frame_seconds(time_s: FloatArray) -> float:
+    """How long one frame stands for: the median gap; 0 for a single frame."""
+    return float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+
+
+def _delay(time_s: FloatArray, alarm: BoolArray) -> float | None:
+    return float(time_s[alarm.argmax()] - time_s[0]) if alarm.any() else None
+
+
+def _labels(video: VideoScores) -> BoolArray:
+    if video.label is None:
+        raise EvaluationError(f"{video.name} has no labels")
+    return video.label

@@ -1,0 +1,242 @@
+"""The report as one HTML page that needs nothing beside it: styles inline, pictures inside.
+
+Everything that comes from outside is escaped; there is no script.
+"""
+
+import base64
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from string import Template
+
+from monitor.evaluation.report import PROTOCOLS, Figures, Report, shown
+from monitor.files import write_atomically
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One plot: the stem of its file's name, what a reader should see in it, and the PNG."""
+
+    name: str
+    caption: str
+    png: bytes
+
+
+HEADLINES = {
+    "auroc_causal": "AUROC, live",
+    "auroc_micro": "AUROC, as in papers",
+    "auroc_macro": "AUROC, mean of videos",
+    "ap": "Average precision",
+    "eer": "Equal error rate",
+    "f1_max": "F1 max (oracle)",
+    "pixel_auroc": "Pixel AUROC",
+    "aupro": "AUPRO",
+    "false_alarm_rate_measured": "False alarms per day",
+    "detection_delay_s": "Detection delay, s",
+}
+COLUMNS = {
+    "auroc_causal": "AUROC live",
+    "auroc_micro": "AUROC papers",
+    "auroc_macro": "AUROC mean",
+    "ap": "AP",
+}
+
+_STYLE = """
+:root { color-scheme: light; --ink: #22272e; --faint: #5d6671; --rule: #dde1e6; --blue: #0072b2 }
+* { box-sizing: border-box }
+body { margin: 0; background: #f6f7f9; color: var(--ink);
+  font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
+main { max-width: 66rem; margin: 0 auto; padding: 3rem 1.5rem 5rem }
+h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.02em }
+h2 { font-size: 1.15rem; margin: 3rem 0 .8rem }
+p { max-width: 46rem } .faint, figcaption { color: var(--faint); font-size: .9rem }
+.verdict { font-size: 1.1rem; border-left: 4px solid var(--blue); padding-left: 1rem }
+.cards { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: .8rem }
+.card { background: #fff; border: 1px solid var(--rule); border-radius: 8px; padding: .9rem 1rem }
+.card b { display: block; font-size: 1.75rem; line-height: 1.25; font-weight: 650;
+  font-variant-numeric: tabular-nums }
+.card small { display: block; color: var(--faint); font-size: .8rem; line-height: 1.4 }
+.card.none b { color: #9aa3ad }
+table { border-collapse: collapse; width: 100%; background: #fff; border: 1px solid var(--rule);
+  font-variant-numeric: tabular-nums }
+th, td { text-align: right; padding: .5rem .9rem; border-bottom: 1px solid var(--rule) }
+th:first-child, td:first-child { text-align: left } th { font-size: .85rem; color: var(--faint) }
+tr.own td { font-weight: 700 } tr.group td { background: #f6f7f9; color: var(--faint);
+  font-size: .85rem; text-align: left }
+figure { margin: 0; background: #fff; border: 1px solid var(--rule); border-radius: 8px;
+  padding: 1rem; min-width: 0 }
+figure.wide { grid-column: span 2 } figure img { display: block; max-width: 100%; height: auto }
+.gallery { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem }
+pre { background: #22272e; color: #eef1f4; padding: 1rem 1.2rem; border-radius: 8px;
+  overflow-x: auto; font-size: .85rem }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; font-size: .9rem }
+dt { color: var(--faint) } dd { margin: 0; overflow-wrap: anywhere }
+@media (max-width: 60rem) { .cards { grid-template-columns: repeat(2, minmax(0, 1fr)) }
+  .gallery { grid-template-columns: minmax(0, 1fr) } figure.wide { grid-column: auto } }
+@media print { body { background: #fff } .card, figure, tr { break-inside: avoid } }
+"""
+
+_PAGE = Template("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
+<style>$style</style>
+</head>
+<body>
+<main>
+<h1>$title</h1>
+<p class="faint">$subtitle</p>
+<p class="verdict">$verdict</p>
+<h2>Figures</h2>
+<div class="cards">$cards</div>
+<h2>Rules and baselines</h2>
+<p class="faint">$table_text</p>
+$table
+<h2>Pictures</h2>
+<div class="gallery">$pictures</div>
+<h2>Notes</h2>
+<ul>$notes</ul>
+<h2>How to do it again</h2>
+$command
+<dl>$facts</dl>
+</main>
+</body>
+</html>
+""")
+
+_TABLE_TEXT = (
+    "A rule is one way of turning what the detector saw into a score. A baseline learns nothing:"
+    " clock is the time since the clip began, flow_magnitude the fastest motion in the picture."
+)
+
+
+def write_report(folder: Path, report: Report, pictures: Sequence[Picture] = ()) -> None:
+    """Writes `report.json`, `report.html` and a PNG per picture into `folder`, each atomically.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    for picture in pictures:
+        write_atomically(folder / f"{picture.name}.png", picture.png)
+    write_atomically(folder / "report.html", html_page(report, pictures))
+    write_atomically(folder / "report.json", report.json())
+
+
+def html_page(report: Report, pictures: Sequence[Picture] = ()) -> str:
+    """The whole page; pictures appear in the order given."""
+    figures = report.figures
+    data = str(figures.get("data") or "scores")
+    return _PAGE.substitute(
+        style=_STYLE,
+        title=escape(f"{figures['detector']} on {data}"),
+        subtitle=escape(_subtitle(report)),
+        verdict=escape(_verdict(report)),
+        cards="".join(_card(report, key, name) for key, name in HEADLINES.items()),
+        table_text=escape(_TABLE_TEXT),
+        table=_table(report),
+        pictures="".join(_figure(picture) for picture in pictures),
+        notes="".join(f"<li>{escape(note)}</li>" for note in report.texts("notes")),
+        command=_command(str(figures.get("command") or "")),
+        facts="".join(_fact(name, value) for name, value in _fact_rows(report)),
+    )
+
+
+def _subtitle(report: Report) -> str:
+    figures = report.figures
+    labels = figures.get("label_source")
+    source = f"; labels: {labels}" if labels else ""
+    size = f"{figures['n_frames']} frames of {figures['n_videos']} videos"
+    return f"{size}, preset {figures['preset']}{source}. Higher scores are more anomalous."
+
+
+def _verdict(report: Report) -> str:
+    live = report.number("auroc_causal")
+    if live is None:
+        return "There are no figures of accuracy; the notes say why."
+    compared = str(report.figures["beats_baselines"])
+    return (
+        f"An anomalous frame outscores a normal one {live:.1%} of the time. The score {compared}."
+    )
+
+
+def _card(report: Report, key: str, name: str) -> str:
+    value = report.number(key)
+    digits = 1 if key in {"false_alarm_rate_measured", "detection_delay_s"} else 3
+    kind = "card none" if value is None else "card"
+    detail = "".join(f"<small>{escape(text)}</small>" for text in _details(report, key))
+    return (
+        f'<div class="{kind}"><small>{escape(name)}</small><b>{shown(value, digits)}</b>'
+        f"{detail}</div>"
+    )
+
+
+def _details(report: Report, key: str) -> Iterable[str]:
+    """What must be read beside a figure, then how it is defined."""
+    figures = report.figures
+    interval = figures.get("auroc_causal_interval")
+    if key == "auroc_causal" and isinstance(interval, list):
+        yield f"95 % interval over videos {interval[0]:.3f} to {interval[1]:.3f}"
+    if key == "ap":
+        yield f"prevalence {shown(report.number('prevalence'))}"
+    if key == "false_alarm_rate_measured":
+        yield f"promised {shown(report.number('false_alarm_rate_promised'), 1)}"
+        seen = report.number("normal_footage_s")
+        yield "" if seen is None else f"{figures['false_alarms']} in {seen / 60:.1f} min of normal"
+    if key == "detection_delay_s" and figures.get("events_total") is not None:
+        yield f"{figures['events_found']} of {figures['events_total']} events found"
+    single = figures.get("single_class_videos")
+    if key == "auroc_macro" and isinstance(single, Mapping) and single["count"]:
+        yield f"{single['count']} single-class videos skipped"
+    yield PROTOCOLS[key]
+
+
+def _table(report: Report) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("", *COLUMNS.values()))
+    rules = "".join(_row(name, row) for name, row in report.table("rules").items())
+    baselines = "".join(_row(name, row) for name, row in report.table("baselines").items())
+    group = (
+        f'<tr class="group"><td colspan="{len(COLUMNS) + 1}">baselines, nothing learned</td></tr>'
+    )
+    return f"<table><tr>{head}</tr>{rules}{group}{baselines}</table>"
+
+
+def _row(name: str, figures: Figures) -> str:
+    cells = "".join(f"<td>{shown(figures.get(key))}</td>" for key in COLUMNS)
+    kind = ' class="own"' if name == "score" else ""
+    return f"<tr{kind}><td>{escape(name)}</td>{cells}</tr>"
+
+
+def _figure(picture: Picture) -> str:
+    width, height = _png_size(picture.png)
+    kind = ' class="wide"' if width > 1.4 * height or picture.name.endswith("sheet") else ""
+    data = base64.b64encode(picture.png).decode()
+    return (
+        f'<figure{kind}><img alt="{escape(picture.caption)}" width="{width}" height="{height}"'
+        f' src="data:image/png;base64,{data}"><figcaption>{escape(picture.caption)}</figcaption>'
+        "</figure>"
+    )
+
+
+def _png_size(png: bytes) -> tuple[int, int]:
+    """From the header chunk, bytes 16 to 24 (PNG specification, 11.2.2)."""
+    return int.from_bytes(png[16:20], "big"), int.from_bytes(png[20:24], "big")
+
+
+def _command(command: str) -> str:
+    return f"<pre>{escape(command)}</pre>" if command else ""
+
+
+def _fact_rows(report: Report) -> Iterable[tuple[str, object]]:
+    for key in ("preset", "device", "seed", "seconds", "fps", "threshold"):
+        yield key, report.figures.get(key)
+    versions = report.figures.get("versions")
+    if isinstance(versions, Mapping):
+        yield from versions.items()
+
+
+def _fact(name: str, value: object) -> str:
+    text = "-" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"<dt>{escape(name)}</dt><dd>{escape(text)}</dd>"

@@ -1,0 +1,69 @@
+import numpy as np
+import pytest
+
+from monitor.evaluation.events import (
+    detection_delay_s,
+    false_alarms,
+    false_alarms_per_hour,
+    over_threshold,
+    runs,
+    within_spans,
+)
+from monitor.evaluation.metrics import BoolArray, EvaluationError
+from monitor.evaluation.results import Span, VideoScores
+
+
+def flags(text: str) -> BoolArray:
+    return np.array([letter == "#" for letter in text])
+
+
+def video(truth: str, alarm: str, *, fps: float = 2.0) -> VideoScores:
+    n = len(truth)
+    times = np.arange(n) / fps
+    return VideoScores("v", np.arange(n), times, flags(alarm).astype(float), label=flags(truth))
+
+
+def test_runs_are_the_stretches_of_true() -> None:
+    assert [(r.start, r.stop) for r in runs(flags("##..#.##"))] == [(0, 2), (4, 5), (6, 8)]
+    assert not list(runs(flags("....")))
+
+
+def test_delay_counts_from_the_first_anomalous_frame_and_misses_are_counted() -> None:
+    videos = [
+        video("..####..####..", "....##........"),  # found after two frames, then missed
+        video("..####..", "####...."),  # already on when the event begins
+    ]
+    delays = detection_delay_s(videos, over_threshold(videos, 0.5))
+    assert delays.found_s == (1.0, 0.0)
+    assert (delays.missed, delays.events, delays.median_s) == (1, 3, 0.5)
+
+
+def test_an_alarm_before_or_after_an_event_does_not_find_it() -> None:
+    videos = [video("...##...", "##....##")]
+    assert detection_delay_s(videos, over_threshold(videos, 0.5)).missed == 1
+    assert detection_delay_s(videos, over_threshold(videos, 0.5)).median_s is None
+
+
+def test_false_alarms_are_runs_that_touch_no_anomalous_frame_per_normal_time() -> None:
+    videos = [video("......####", "#.##.##..."), video("..........", "..........")]
+    false = false_alarms(videos, over_threshold(videos, 0.5))
+    assert (false.count, false.normal_s) == (2, 8.0)  # the third reaches into the event
+    assert false_alarms_per_hour(videos, 0.5) == 2 * 3600 / 8
+
+
+def test_without_normal_footage_there_is_no_rate() -> None:
+    assert false_alarms_per_hour([video("###", "#.#")], 0.5) is None
+
+
+def test_spans_hold_both_their_ends() -> None:
+    one = video("........", "........")
+    inside = within_spans(one, [Span(0.5, 1.5), Span(3.5, 9.0)])
+    np.testing.assert_array_equal(inside, flags(".###...#"))
+
+
+def test_videos_without_labels_are_refused_by_name() -> None:
+    bare = VideoScores("lobby", np.arange(2), np.arange(2.0), np.zeros(2))
+    with pytest.raises(EvaluationError, match="lobby has no labels"):
+        detection_delay_s([bare], [flags("..")])
+    with pytest.raises(EvaluationError, match="lobby has no labels"):
+        false_alarms_per_hour([bare], 0.5)

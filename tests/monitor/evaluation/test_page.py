@@ -1,0 +1,97 @@
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from monitor.evaluation.drawing import png
+from monitor.evaluation.page import Picture, html_page, write_report
+from monitor.evaluation.report import Report, RunFacts, video_report
+from monitor.evaluation.results import VideoScores
+
+VOID = {"meta", "img"}
+
+
+class Reader(HTMLParser):
+    """Checks that tags close in order and gathers texts and addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.text = ""
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.addresses += [value or "" for name, value in attrs if name in {"src", "href"}]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def report(data: str = "UCSD Ped2", *, notes: tuple[str, ...] = ()) -> Report:
+    facts = RunFacts(
+        detector="frame_prediction", preset="lite", device="cpu", seed=0, seconds=1.0, fps=None,
+        data=data, command="oddwatch score a.pt b -o c", threshold=0.5, notes=notes,
+        versions={"torch": "2.9"}, false_alarms_per_day=1.0,
+    )  # fmt: skip
+    label = np.arange(40) >= 20
+    score = label + np.random.default_rng(0).normal(0, 0.2, 40)
+    videos = [VideoScores(n, np.arange(40), np.arange(40) / 10, score, label=label) for n in "ab"]
+    return video_report(facts, videos)
+
+
+def picture(name: str = "roc") -> Picture:
+    return Picture(name, "What one <sees>.", png(Figure(figsize=(1, 1))))
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page.removeprefix("<!doctype html>"))
+    assert not reader.open
+    return reader
+
+
+def test_the_page_is_whole_and_needs_nothing_beside_it() -> None:
+    reader = read(html_page(report(), [picture()]))
+    assert reader.addresses
+    assert all(address.startswith("data:image/png;base64,") for address in reader.addresses)
+    assert "<script" not in html_page(report())
+
+
+def test_the_page_shows_figures_protocols_table_notes_and_command() -> None:
+    shown = report(notes=("one camera was moved",))
+    text = read(html_page(shown, [picture()])).text
+    assert f"{shown.number('auroc_causal'):.3f}" in text
+    assert "per-video min-max needs the whole video: not possible live" in text
+    assert "flow_magnitude" in text
+    assert "one camera was moved" in text
+    assert "oddwatch score a.pt b -o c" in text
+    assert "2.9" in text
+    assert "What one <sees>." in text
+
+
+def test_what_comes_from_outside_is_escaped() -> None:
+    hostile = '<img src=x onerror="alert(1)">$title'
+    page = html_page(report(hostile, notes=(hostile,)))
+    assert "<img" not in page
+    assert hostile in read(page).text
+
+
+def test_a_page_without_labels_says_so() -> None:
+    facts = RunFacts(detector="d", preset="p", device="cpu", seed=None, seconds=1.0, fps=None)
+    bare = VideoScores("a", np.arange(3), np.arange(3.0), np.zeros(3))
+    text = read(html_page(video_report(facts, [bare]))).text
+    assert "There are no figures of accuracy; the notes say why." in text
+
+
+def test_the_files_are_written(tmp_path: Path) -> None:
+    shown = report()
+    write_report(tmp_path, shown, [picture()])
+    assert {p.name for p in tmp_path.iterdir()} == {"report.json", "report.html", "roc.png"}
+    assert (tmp_path / "report.json").read_text(encoding="utf-8") == shown.json()
+    assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,161 @@
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from monitor.evaluation import plots
+from monitor.evaluation.gallery import misses_picture, video_pictures
+from monitor.evaluation.metrics import BoolArray
+from monitor.evaluation.pictures import (
+    MapScale,
+    MissedFrame,
+    MissPicture,
+    misses_sheet,
+    overlay,
+    worst_misses,
+)
+from monitor.evaluation.results import Span, VideoScores
+from monitor.records import Image
+
+SCALE = MapScale(normal=1.0, hot=3.0)
+
+
+def video(name: str = "01", label: BoolArray | None = None) -> VideoScores:
+    score = np.sin(np.arange(40) / 5)
+    return VideoScores(name, np.arange(40), np.arange(40) / 10, score, label=label)
+
+
+def decode(png: bytes) -> Image:
+    assert png.startswith(b"\x89PNG")
+    picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return np.asarray(picture, np.uint8)
+
+
+def has_colour(png: bytes, hexed: str) -> bool:
+    wanted = [int(hexed[place : place + 2], 16) for place in (1, 3, 5)]
+    return bool((np.abs(decode(png).astype(int) - wanted).max(axis=2) < 12).any())
+
+
+HALF = np.arange(40) >= 20
+
+
+def test_truth_threshold_and_alerts_show_where_there_are_any() -> None:
+    bare = plots.score_curve(video())
+    full = plots.score_curve(video(label=HALF), threshold=0.5, alerts=[Span(1.0, 2.0)])
+    assert has_colour(bare, "#0072b2")
+    assert not has_colour(bare, "#d55e00")
+    assert has_colour(full, "#d55e00")
+    assert (decode(full)[..., 2] < 215).mean() > (decode(bare)[..., 2] < 215).mean() + 0.1
+
+
+def test_plots_come_out_for_odd_but_possible_inputs() -> None:
+    one = VideoScores("x", np.array([3]), np.array([0.1]), np.array([1.0]), label=np.array([True]))
+    same = np.zeros(40)
+    for png in (
+        plots.score_curve(one, threshold=1.0, alerts=[Span(0.1, 0.1)]),
+        plots.histogram(HALF, same, threshold=0.0),
+        plots.histogram(np.ones(40, np.bool_), same),
+        plots.box_plot({"normal": same, "scratch": np.ones(1)}),
+        plots.loss_curves([plots.LossPoint(1, 0.1, {"network/loss": -0.5})]),
+    ):
+        assert decode(png).std() > 1
+
+
+def test_the_overview_keeps_to_what_fits_on_one_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plots, "SHEET_VIDEOS", 3)
+    sheets = [plots.overview([video(str(n)) for n in range(count)]) for count in (3, 4)]
+    assert decode(sheets[0]).shape == decode(sheets[1]).shape
+
+
+def test_generator_and_discriminator_have_a_panel_each() -> None:
+    both = [
+        plots.LossPoint(n, n / 10, {"generator/intensity": 1 / n, "discriminator/real": 0.3})
+        for n in range(1, 60)
+    ]
+    alone = [plots.LossPoint(p.step, p.seconds, {"generator/intensity": 0.1}) for p in both]
+    heights = [decode(plots.loss_curves(points)).shape[0] for points in (both, alone)]
+    assert heights[0] > 1.5 * heights[1]
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"import sys; {statement}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_plots_leave_pyplot_alone_and_only_they_need_matplotlib() -> None:
+    assert "matplotlib.pyplot" not in modules_after("import monitor.evaluation.gallery")
+    light = "import monitor.evaluation.page, monitor.evaluation.pictures"
+    assert not {"matplotlib", "torch", "sklearn", "scipy"} & modules_after(light)
+
+
+def gray(level: int = 100) -> Image:
+    return np.full((48, 64, 3), level, np.uint8)
+
+
+def test_a_normal_map_leaves_the_frame_as_it_is() -> None:
+    np.testing.assert_array_equal(overlay(gray(), np.full((12, 16), 0.9), SCALE), gray())
+
+
+def test_only_the_hot_place_changes_and_it_is_outlined_in_white() -> None:
+    heat = np.zeros((48, 64))
+    heat[10:20, 10:20] = 3.0
+    frame = gray()
+    shown = overlay(frame, heat, SCALE)
+    np.testing.assert_array_equal(frame, gray())
+    np.testing.assert_array_equal(shown[30:, 30:], gray()[30:, 30:])
+    inside = shown[15, 15].astype(int)
+    assert inside[0] > inside[2] + 50  # the hot end of inferno is yellow
+    assert (shown[8:22, 8:22].min(axis=2) > 220).any()
+
+
+def test_heat_grows_with_the_map_and_stays_see_through() -> None:
+    ramp = np.tile(np.linspace(1, 3, 64), (48, 1))
+    change = np.abs(overlay(gray(), ramp, MapScale(1.0, 7.0)).astype(int) - 100).sum(axis=2)[24]
+    assert change[5] < change[30] < change[60]
+    hot = np.full((48, 64), 9.0)
+    dark, light = overlay(gray(0), hot, SCALE)[24, 32], overlay(gray(255), hot, SCALE)[24, 32]
+    assert (light.astype(int) - dark).min() > 80
+
+
+def test_a_map_of_another_size_is_fitted_to_the_frame() -> None:
+    heat = np.zeros((12, 16))
+    heat[0, 0] = 9.0
+    shown = overlay(gray(), heat, SCALE)
+    assert shown.shape == (48, 64, 3)
+    assert (shown[:4, :4] != 100).any()
+    assert (shown[24:] == 100).all()
+
+
+def test_the_worst_misses_are_one_per_run_and_from_both_sides() -> None:
+    label = (np.arange(40) // 10) % 2 == 1  # normal, anomalous, normal, anomalous
+    score = np.where(label, 1.0, 0.0)
+    score[[12, 13]] = [0.2, 0.1]
+    score[[25, 26]] = [0.8, 0.9]
+    given = VideoScores("v", np.arange(4, 44), np.arange(40) / 10, score, label=label)
+    worst = worst_misses([given, video("unlabelled")], count=3)
+    assert [(miss.index, miss.score, miss.anomalous) for miss in worst] == [
+        (17, 0.1, True),
+        (30, 0.9, False),
+        (4, 0.0, False),
+    ]
+
+
+def test_the_sheet_has_a_column_more_with_reconstructions() -> None:
+    miss = MissedFrame("v", 3, 0.3, 0.1, anomalous=True)
+    plain = MissPicture(miss, gray(), np.zeros((12, 16)))
+    full = MissPicture(miss, gray(), np.zeros((12, 16)), gray(120))
+    narrow, wide = (decode(misses_sheet([p], SCALE)) for p in (plain, full))
+    assert wide.shape[1] == pytest.approx(1.5 * narrow.shape[1], abs=2)
+    assert misses_picture([plain], SCALE).name == "misses_sheet"
+
+
+def test_the_gallery_has_rankings_only_with_labels() -> None:
+    unlabelled = [picture.name for picture in video_pictures([video("a/b")])]
+    assert unlabelled == ["overview_sheet", "score_a_b"]
+    labelled = [
+        picture.name for picture in video_pictures([video(label=HALF)], flow=[np.zeros(40)])
+    ]
+    assert labelled == ["overview_sheet", "roc", "pr", "histogram", "box_by_class", "score_01"]
