@@ -1,0 +1,234 @@
+"""What a camera's scores mean: p-value, display scale and thresholds, from normal footage alone.
+
+A calibration belongs to one camera and one detector and is kept outside the detector. It is
+plain values, for JSON and for checkpoints. Knows nothing of frames, alerts or files.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from monitor.alert_rule import AlertRule, Series
+from monitor.errors import CalibrationError
+from monitor.promise import RULE_OF_THREE, Threshold, find_threshold, watch_levels
+from monitor.tail import ENOUGH_FOR_SCALE, ENOUGH_FOR_SHAPE, Tail, fit_tail
+
+DAY_S = 86_400.0
+MOST_KEPT = 4096  # quantiles of the calibration scores: 32 kB, p-values exact to 1 in 4096
+TAIL_SHARE = 0.05  # of the readings; the tail begins over the 95 % quantile
+LEAST_P = 1e-300  # so that a logarithm can be taken
+TAIL_GAP_S = 1.0  # high scores closer than this are one event, not two witnesses
+EXIT_AT = 0.75  # of the way from the median to `enter`: a quarter of hysteresis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Recording:
+    """The scores of one held-out normal recording, in the order of its frames.
+
+    Gaps and clocks that start anew are allowed; they part the recording.
+    """
+
+    scores: ArrayLike  # (N,) raw, higher is more anomalous
+    times_s: ArrayLike  # (N,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """The normal scores of one camera, and the thresholds that keep the promised rate."""
+
+    scores: (
+        Series  # at most 4,096 order statistics of the normal scores, rising; the last is the max
+    )
+    readings: int  # how many scores they stand for
+    median: float
+    tail: Tail  # of the raw scores; scale 0: too few peaks, p-values end at 1 / (readings + 1)
+    rule: AlertRule  # with its thresholds set
+    enter_low: float  # 90 % interval of the threshold
+    enter_high: float
+    footage_s: float  # in which an alert could have opened
+    promised_per_day: float
+    vouched_per_day: float  # what the footage alone bounds the rate of alerts by, with 95 %
+    promise_kept_by_data: bool  # False: extrapolated, `enter` is then the upper end of the interval
+    hours_more: float  # of normal footage until the promise can be checked on it
+    notes: tuple[str, ...]
+
+    def p_value(self, scores: ArrayLike) -> Series:
+        """Share of normal readings at least so high, in (0, 1]; never rises with the score.
+
+        Conformal, (1 + #{normal >= s}) / (n + 1), up to the tail's start and from there along the
+        tail. Where scores were dropped in keeping 4,096, the larger p-value is given.
+        """
+        asked = np.asarray(scores, float)
+        body = self._conformal(np.minimum(asked, self.tail.start))
+        if self.tail.scale == 0:
+            return self._conformal(asked)
+        return np.maximum(body * self.tail.beyond(asked), LEAST_P)
+
+    def display(self, scores: ArrayLike) -> Series:
+        """0 is typical (the median), 1 the threshold; not clamped."""
+        shown: Series = (np.asarray(scores, float) - self.median) / (self.rule.enter - self.median)
+        return shown
+
+    def regularity(self, scores: ArrayLike) -> Series:
+        """In [0, 1] for people to look at: 1 is typical or better, 0.5 the threshold."""
+        return np.clip(1 - self.display(scores) / 2, 0.0, 1.0)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Numbers, strings, lists and dictionaries only."""
+        return asdict(self) | {"scores": self.scores.tolist(), "notes": list(self.notes)}
+
+    @classmethod
+    def from_dict(cls, plain: Mapping[str, Any]) -> Self:
+        """The inverse of `to_dict`.
+
+        Raises:
+            CalibrationError: A value is missing, unknown or no number.
+        """
+        try:
+            parts = {
+                "scores": np.asarray(plain["scores"], float),
+                "tail": Tail(**plain["tail"]),
+                "rule": AlertRule(**plain["rule"]),
+                "notes": tuple(plain["notes"]),
+            }
+            return cls(**(dict(plain) | parts))
+        except (KeyError, TypeError, ValueError) as error:
+            known = ", ".join(field.name for field in fields(cls))
+            raise CalibrationError(
+                f"calibration is damaged ({error}); expected: {known}. Calibrate again"
+            ) from error
+
+    def _conformal(self, asked: Series) -> Series:
+        kept = len(self.scores)
+        ranks = _spread(self.readings, kept)  # of the kept among all
+        at = np.searchsorted(self.scores, asked, side="left")
+        below = np.where(at > 0, ranks[np.maximum(at - 1, 0)] + 1, 0)
+        p: Series = (1 + self.readings - below) / (self.readings + 1)
+        return p
+
+
+def calibrate(
+    recordings: Iterable[Recording], rule: AlertRule, *, false_alarms_per_day: float
+) -> Calibration:
+    """Learn from normal footage, held out from training, what this camera's scores mean.
+
+    Args:
+        recordings: Of one camera. What was trained on scores too low and breaks the promise.
+        rule: Its spans are kept, its thresholds set.
+        false_alarms_per_day: Alerts per day, not frames, that normal footage may raise.
+
+    Raises:
+        CalibrationError: No footage, only warm-up, scores that are constant or not finite.
+    """
+    if not 0 < false_alarms_per_day < np.inf:
+        raise CalibrationError(f"false alarms per day: {false_alarms_per_day}, expected over 0")
+    stretches = [_check(recording) for recording in recordings]
+    scores = np.sort(np.concatenate([pair[0] for pair in stretches] or [np.zeros(0)]))
+    _check_scores(scores)
+    watched = watch_levels(stretches, rule)
+    if watched.seconds <= 0:
+        raise CalibrationError(
+            f"no footage left after warm-up: recordings must be longer than {rule.warmup_s:g} s"
+        )
+    rate_per_s = false_alarms_per_day / DAY_S
+    threshold = find_threshold(watched, rule, rate_per_s=rate_per_s)
+    median = float(np.median(scores))
+    if threshold.level <= median:
+        raise CalibrationError(
+            f"{false_alarms_per_day:g} false alarms per day is more than this footage has peaks:"
+            " ask for fewer"
+        )
+    hours_more = max(RULE_OF_THREE / rate_per_s - watched.seconds, 0.0) / 3600
+    return Calibration(
+        scores=scores[_spread(len(scores), min(len(scores), MOST_KEPT))],
+        readings=len(scores),
+        median=median,
+        tail=_score_tail(stretches, scores),
+        rule=_with_thresholds(rule, threshold.level, median, watched.levels),
+        enter_low=threshold.low,
+        enter_high=threshold.high,
+        footage_s=watched.seconds,
+        promised_per_day=float(false_alarms_per_day),
+        vouched_per_day=threshold.vouched_per_s * DAY_S,
+        promise_kept_by_data=threshold.founded,
+        hours_more=hours_more,
+        notes=tuple(_notes(threshold, watched.seconds, hours_more, false_alarms_per_day)),
+    )
+
+
+def _check(recording: Recording) -> tuple[Series, Series]:
+    scores = np.asarray(recording.scores, float)
+    times_s = np.asarray(recording.times_s, float)
+    if scores.shape != times_s.shape or scores.ndim != 1:
+        raise CalibrationError(
+            f"a recording has scores of shape {scores.shape} and times of shape {times_s.shape},"
+            " expected one time per score"
+        )
+    if not (np.isfinite(scores).all() and np.isfinite(times_s).all()):
+        bad = int((~(np.isfinite(scores) & np.isfinite(times_s))).sum())
+        raise CalibrationError(f"{bad} of {len(scores)} scores or times are not finite numbers")
+    return scores, times_s
+
+
+def _check_scores(ordered: Series) -> None:
+    if len(ordered) == 0:
+        raise CalibrationError("no normal footage to calibrate on: no recording has a score")
+    if ordered[0] == ordered[-1]:
+        raise CalibrationError(
+            f"all {len(ordered)} scores are {ordered[0]:g}: the detector tells nothing apart"
+        )
+
+
+def _spread(size: int, kept: int) -> NDArray[np.intp]:
+    """Evenly spaced positions from the first to the last."""
+    return np.round(np.linspace(0, size - 1, kept)).astype(np.intp)
+
+
+def _score_tail(stretches: list[tuple[Series, Series]], ordered: Series) -> Tail:
+    start = float(np.quantile(ordered, 1 - TAIL_SHARE))
+    excesses = ordered[ordered > start] - start
+    witnesses = 0
+    for scores, times_s in stretches:
+        high = times_s[scores > start]
+        witnesses += int(len(high) > 0) + int((np.abs(np.diff(high)) > TAIL_GAP_S).sum())
+    if witnesses < ENOUGH_FOR_SCALE:
+        return Tail(start, 0.0, 0.0)
+    if witnesses < ENOUGH_FOR_SHAPE:
+        return Tail(start, float(excesses.mean()), 0.0)
+    tail = fit_tail(start, excesses)
+    # an end to all scores, however high, is not to be learnt from normal ones
+    return tail if tail.shape > 0 else Tail(start, float(excesses.mean()), 0.0)
+
+
+def _with_thresholds(rule: AlertRule, enter: float, median: float, levels: Series) -> AlertRule:
+    """`exit` lies over what is mostly there, so that an alert can end."""
+    usual = float(np.quantile(levels, 0.95))
+    leave = max(median + EXIT_AT * (enter - median), usual)
+    return replace(rule, enter=enter, exit=min(leave, enter))
+
+
+def _notes(
+    threshold: Threshold, footage_s: float, hours_more: float, per_day: float
+) -> Iterator[str]:
+    if threshold.peaks < ENOUGH_FOR_SCALE:
+        yield f"only {threshold.peaks} separate peaks: the threshold is the highest level seen"
+    elif threshold.peaks < ENOUGH_FOR_SHAPE:
+        yield f"only {threshold.peaks} separate peaks: an exponential tail is assumed"
+    if not threshold.founded:
+        yield (
+            f"{_span(footage_s)} of normal footage cannot show {per_day:g} false alarms per day:"
+            " the threshold is extrapolated, at the upper end of its interval;"
+            f" {_span(hours_more * 3600)} more are needed to check the promise"
+        )
+    vouched = threshold.vouched_per_s * DAY_S
+    shown = f"{vouched:,.0f}" if vouched >= 10 else f"{vouched:.2g}"
+    yield f"the footage itself vouches for at most {shown} false alarms per day (95 %)"
+
+
+def _span(seconds: float) -> str:
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
