@@ -8,7 +8,9 @@ from models.detector import Detector
 from models.detectors.conv3d_autoencoder import Conv3dAutoencoder
 from models.detectors.conv_autoencoder import ConvAutoencoder
 from models.detectors.frame_prediction import FramePrediction
+from models.detectors.fusion import Fusion
 from models.detectors.memae_video import MemaeVideo
+from models.detectors.motion import Motion
 from models.errors import OptionError, UnknownDetectorError
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -18,6 +20,8 @@ DETECTORS: dict[str, type[Detector]] = {
         ConvAutoencoder,
         Conv3dAutoencoder,
         MemaeVideo,
+        Motion,
+        Fusion,
     )
 }
 

@@ -23,8 +23,11 @@ SPREAD = (1 / 16, 1 / 8)  # of height, width: perspective changes errors down th
 
 # frame: mean error of the whole frame. window: mean error of the worst window, which does not
 # overlook what is small. both: the geometric mean of these two. local: how far the worst window
-# lies above what is usual at its place.
-Rule = Literal["frame", "window", "both", "local"]
+# lies above what is usual at its place. contrast: windows' errors over the contrast there, as
+# black trousers are no worse than grey ones; then a mean that leans to the worst window.
+Rule = Literal["frame", "window", "both", "local", "contrast"]
+CONTRAST_FLOOR = 0.05  # grey levels of [0, 1]; an error in a plain place is over nothing else
+ORDER = 4  # of the generalised mean: 1 is the whole frame alike, infinity the worst window alone
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,30 @@ class Usual(nn.Module):
         return (box_blur(maps, self.window) - self.mean) / scale
 
 
-def judge(errors: Tensor, rule: Rule, usual: Usual) -> Judgement:
-    """Scores and maps from error maps (B, H, W); see `Rule`."""
+def judge(errors: Tensor, target: Tensor, rule: Rule, usual: Usual) -> Judgement:
+    """Scores and maps from error maps (B, H, W) of the target (B, C, H, W); see `Rule`."""
     blurred = box_blur(errors, usual.window)
     terms = {"frame": errors.mean(dim=(1, 2)), "window": worst(blurred)}
     if rule == "local":
         maps = usual(errors)
         return Judgement(worst(maps), maps, terms)
+    if rule == "contrast":
+        maps = blurred / contrast(target.mean(dim=1), usual.window)
+        return Judgement(maps.pow(ORDER).mean(dim=(1, 2)).pow(1 / ORDER), maps, terms)
     both = (terms["frame"] * terms["window"]).sqrt()
     return Judgement(both if rule == "both" else terms[rule], blurred, terms)
+
+
+def contrast(pictures: Tensor, window: int) -> Tensor:
+    """How much grey levels differ from their surroundings, in the window around each place.
+
+    `pictures` and result (B, H, W). Root of the mean square, not under `CONTRAST_FLOOR`.
+    """
+    sigma = max(0.5, 3 / 8 * window)
+    reach = [min(math.ceil(2 * sigma), side - 1) for side in pictures.shape[-2:]]
+    kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
+    surroundings = gaussian_blur2d(pictures[:, None], kernel, (sigma, sigma))[:, 0]
+    return (box_blur((pictures - surroundings).square(), window) + CONTRAST_FLOOR**2).sqrt()
 
 
 def box_blur(maps: Tensor, window: int) -> Tensor:

@@ -162,7 +162,7 @@ class Conv3dAutoencoder(Detector):
         if self.config.rule == "paper":
             return Findings(terms["reconstruction"], rebuilding, terms)
         errors = absolute_error(views.foreseen[:, -1], clips[:, -1])
-        judged = judge(errors, self.config.rule, self.usual)
+        judged = judge(errors, clips[:, -1], self.config.rule, self.usual)
         return Findings(judged.scores, judged.maps, judged.terms | terms)
 
     @torch.inference_mode()

@@ -105,7 +105,7 @@ class ConvAutoencoder(Detector):
         published = {"paper": squared.sum(dim=(1, 2))}
         if self.config.rule == "paper":
             return Findings(published["paper"], squared, published)
-        judged = judge(absolute_error(rebuilt, newest), self.config.rule, self.usual)
+        judged = judge(absolute_error(rebuilt, newest), newest, self.config.rule, self.usual)
         return Findings(judged.scores, judged.maps, judged.terms | published)
 
     @torch.inference_mode()

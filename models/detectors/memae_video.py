@@ -151,7 +151,7 @@ class MemaeVideo(Detector):
         published = {"paper": errors.mean(dim=(1, 2, 3))}
         if self.config.rule == "paper":
             return Findings(published["paper"], errors.mean(dim=1), published)
-        judged = judge(errors[:, -1], self.config.rule, self.usual)
+        judged = judge(errors[:, -1], clips[:, -1], self.config.rule, self.usual)
         return Findings(judged.scores, judged.maps, judged.terms | published)
 
     @torch.inference_mode()

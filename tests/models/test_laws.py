@@ -22,6 +22,7 @@ SMALL: dict[str, Any] = {"size": (32, 32), "window_px": 5, "learning_rate": 5e-3
 ADVERSARY = {"adversarial_weight": 0.05, "discriminator_width": 4}
 UNET = SMALL | {"width": 8, "depth": 2, "learning_rate": 2e-3}
 CONV3D = SMALL | {"widths": (8, 8, 16, 16), "decoder_widths": (16, 8), "unshuffle": 2}
+MOTION = {"size": (64, 64), "flows": 3, "cell_px": 4, "window_px": 12, "top": 3}
 MEMAE = SMALL | {"widths": (8, 16), "length": 4, "items": 16, "unshuffle": 1}
 
 # name of the detector [, what is special] -> options that make it small
@@ -36,6 +37,12 @@ TINY: dict[str, dict[str, Any]] = {
     "conv3d_autoencoder paper": CONV3D | {"future": 8, "rule": "paper"},
     "memae_video": MEMAE,
     "memae_video paper": MEMAE | {"addressing": "dot", "rule": "paper"},
+    "motion": MOTION,
+    "fusion": {
+        "size": (32, 32),
+        "motion": MOTION,
+        "frame_prediction": UNET | {"gap": 2, "context": 2},
+    },
 }
 STEPS = 100
 
@@ -75,7 +82,7 @@ def prominence(detector: Detector) -> float:
     """How far the map stands out at the intruder, against the rest of the picture."""
     scene = planted(detector)
     maps = detector.explain(scene.clips)
-    return float(maps[scene.intruder].mean() / maps[~near(scene)].abs().mean())
+    return float(maps[scene.intruder].mean() / (maps[~near(scene)].abs().mean() + 1e-6))
 
 
 def test_every_detector_of_the_table_is_under_the_laws() -> None:
@@ -95,7 +102,7 @@ def test_every_file_of_the_folder_is_in_the_table_under_its_own_name() -> None:
 def test_lite_is_the_default_and_paper_can_be_chosen(name: str) -> None:
     kind = DETECTORS[name]
     assert kind.Config(**kind.presets["lite"]) == kind.Config()
-    assert kind.Config(**kind.presets["paper"]) != kind.Config()
+    assert all(kind.Config(**kind.presets[p]) != kind.Config() for p in kind.presets if p != "lite")
 
 
 @each
@@ -207,7 +214,9 @@ def test_a_planted_anomaly_wins_in_the_map(label: str) -> None:
 @each
 def test_it_beats_its_own_untrained_network(label: str) -> None:
     untrained = fresh(label).eval()
-    untrained.fitted = True
+    for module in untrained.modules():
+        if isinstance(module, Detector):
+            module.fitted = True
     assert prominence(fitted(label)) > prominence(untrained)
 
 

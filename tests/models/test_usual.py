@@ -1,10 +1,22 @@
 """Errors against the usual: known answers, and references by loops."""
 
+import math
+
 import pytest
 import torch
 
 from models.errors import TrainingError
-from models.usual import Usual, box_blur, judge, mean_picture, smooth, top_share, worst
+from models.usual import (
+    CONTRAST_FLOOR,
+    ORDER,
+    Usual,
+    box_blur,
+    judge,
+    mean_picture,
+    smooth,
+    top_share,
+    worst,
+)
 
 
 @pytest.mark.parametrize("window", [2, 3, 4, 5])
@@ -83,12 +95,36 @@ def test_the_mean_picture_is_over_batches_and_frames() -> None:
 def test_the_rules_by_hand() -> None:
     errors = torch.zeros(1, 8, 8)
     errors[0, 2:4, 5:7] = 0.8
+    target = torch.full((1, 1, 8, 8), 0.5)
     usual = Usual((8, 8), window=2)
     usual.fit([torch.full((2, 8, 8), 0.1)])
     frame, window = 0.8 * 4 / 64, 0.8
-    assert judge(errors, "frame", usual).scores.item() == pytest.approx(frame)
-    assert judge(errors, "window", usual).scores.item() == pytest.approx(window)
-    assert judge(errors, "both", usual).scores.item() == pytest.approx((frame * window) ** 0.5)
-    local = judge(errors, "local", usual)
+    assert judge(errors, target, "frame", usual).scores.item() == pytest.approx(frame)
+    assert judge(errors, target, "window", usual).scores.item() == pytest.approx(window)
+    assert judge(errors, target, "both", usual).scores.item() == pytest.approx(
+        (frame * window) ** 0.5
+    )
+    local = judge(errors, target, "local", usual)
     assert local.scores.item() == local.maps.max().item()
     assert set(local.terms) == {"frame", "window"}
+
+
+def test_an_error_counts_less_where_there_is_contrast() -> None:
+    errors = torch.full((1, 16, 16), 0.1)
+    plain = torch.full((1, 1, 16, 16), 0.5)
+    striped = plain + 0.3 * (torch.arange(16) % 2 * 2 - 1)
+    usual = Usual((16, 16), window=4)
+    in_plain, in_stripes = (
+        judge(errors, target, "contrast", usual).scores.item() for target in (plain, striped)
+    )
+    assert in_plain == pytest.approx(0.1 / CONTRAST_FLOOR, rel=1e-3)
+    assert in_stripes == pytest.approx(0.1 / math.hypot(0.3, CONTRAST_FLOOR), rel=0.05)
+
+
+def test_the_contrast_rule_leans_to_the_worst_window() -> None:
+    errors = torch.zeros(1, 32, 32)
+    errors[0, :8, :8] = 1.0
+    maps = judge(errors, torch.zeros(1, 1, 32, 32), "contrast", Usual((32, 32), window=1))
+    mean, worst_place = maps.maps.mean().item(), maps.maps.max().item()
+    assert mean < maps.scores.item() < worst_place
+    assert maps.scores.item() == pytest.approx(worst_place * (64 / 1024) ** (1 / ORDER), rel=1e-3)

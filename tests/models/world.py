@@ -39,11 +39,12 @@ def invaded(spec: ClipSpec, count: int, seed: int, side: int = 10) -> Scene:
     generator = torch.Generator().manual_seed(seed + 1)
     H, W = spec.size
     intruder = torch.zeros(count, H, W, dtype=torch.bool)
-    cheques = ((torch.arange(side)[:, None] // 2 + torch.arange(side) // 2) % 2).float()
+    cheques = ((torch.arange(side)[:, None] // 3 + torch.arange(side) // 3) % 2).float()
     target = spec.length + spec.target
     for clip, place in zip(clips, intruder, strict=True):
         row = int(torch.randint(0, H - side, (1,), generator=generator))
-        column = int(torch.randint(4, W - side - 4, (1,), generator=generator))
+        most = max(5, min(W - side - 4, W - side - 2 * target))  # it comes from there, whole
+        column = int(torch.randint(4, most, (1,), generator=generator))
         for t, frame in enumerate(clip):
             left = min(max(column - 2 * (t - target), 0), W - side)
             frame[:, row : row + side, left : left + side] = cheques

@@ -55,7 +55,7 @@ def test_the_papers_score_is_the_psnr_of_its_map() -> None:
 
 
 def test_the_frame_that_keeps_moving_scores_below_the_one_that_stops() -> None:
-    detector = tiny(rule="psnr", context=3, learning_rate=4e-3)
+    detector = tiny(rule="psnr", context=3, stride=1, gap=1, learning_rate=4e-3)
     clips = [normal_clips(detector.spec, 8, seed) for seed in range(10)]
     detector.fit(clips, clips[:1], budget=Budget(steps=100))
     moving = normal_clips(detector.spec, 8, seed=50)
@@ -95,7 +95,7 @@ def test_discriminator_moves_first_and_all_losses_are_logged() -> None:
 
 
 def test_sides_that_cannot_be_halved_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"multiples of 8 .*got 30 x 32"):
+    with pytest.raises(OptionError, match=r"multiples of 4 .*got 30 x 32"):
         build("frame_prediction", size=(30, 32))
 
 

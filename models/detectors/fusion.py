@@ -1,0 +1,218 @@
+"""Several detectors heard together: how surprising is what all of them say?
+
+Fisher's method (Statistical Methods for Research Workers, 4th ed., 1932, section 21.1): the
+p-values of the parts, each from held-out normal footage alone, are multiplied. Every part is a
+detector of its own with its own score; here each first becomes a surprise, -log10 p, so that grey
+levels, decibels and pixels per frame can be added. The parts are not independent, so the sum is no
+p-value of its own; the calibration that every detector gets afterwards makes one of it.
+"""
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any, Self
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
+from models.detectors.frame_prediction import FramePrediction
+from models.detectors.motion import Motion
+from models.errors import OptionError, TrainingError
+
+PARTS: dict[str, type[Detector]] = {kind.name: kind for kind in (Motion, FramePrediction)}
+TAIL = 0.9  # quantile of the held-out scores above which p falls as an exponential
+BODY = 64  # quantiles below it
+MOTION_SHARE = 0.3  # of the time at most; it ends by itself when it has seen enough
+
+
+@dataclass(frozen=True)
+class FusionConfig:
+    """Everything that may be chosen; the parts' own options by the part's name."""
+
+    size: tuple[int, int] = (240, 360)  # frames come at this size, parts take theirs from it
+    motion: dict[str, Any] = field(default_factory=dict)
+    frame_prediction: dict[str, Any] = field(default_factory=dict)
+    batch: int = 4
+
+    def __post_init__(self) -> None:
+        for name, kind in PARTS.items():
+            try:
+                kind.Config(**getattr(self, name))
+            except TypeError as error:
+                raise OptionError(f"fusion: {name} does not take these options: {error}") from None
+
+
+class Fusion(Detector):
+    """Adds the surprises of motion and frame prediction; says which of them spoke."""
+
+    name = "fusion"
+    kind = "video"
+    paper = "Fisher's method over motion and frame_prediction (Liu et al., CVPR 2018)"
+    Config = FusionConfig
+    presets = {"lite": {}}  # noqa: RUF012
+
+    config: FusionConfig
+
+    def __init__(self, config: FusionConfig) -> None:
+        super().__init__(config)
+        own = {name: dict(getattr(config, name)) for name in PARTS}
+        own["motion"].setdefault("size", config.size)
+        self.parts = nn.ModuleDict(
+            {name: kind(kind.Config(**own[name])) for name, kind in PARTS.items()}
+        )
+        self.rarities = nn.ModuleDict({name: Rarity() for name in PARTS})
+
+    @property
+    def spec(self) -> ClipSpec:
+        """Long enough for every part; at stride 1, from which the parts pick theirs."""
+        return ClipSpec(max(self._part(name).spec.span for name in PARTS), 1, self.config.size, 1)
+
+    def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:
+        """Let every part learn, then learn how rare its scores are. As `Detector.fit`."""
+        started, clips = monotonic(), Shaped(self, clips)
+        motion, predictor = self._part("motion"), self._part("frame_prediction")
+        if not motion.fitted:  # when resumed, only what a longer training betters is trained
+            share = None if budget.seconds is None else MOTION_SHARE * budget.seconds
+            _fit(motion, clips, held_out, Budget(share), log)
+        seconds = budget.seconds
+        if seconds is not None:
+            seconds = max(0.0, seconds - (monotonic() - started))
+        predictor.training_state = self.training_state
+        _fit(predictor, clips, held_out, Budget(seconds, budget.steps), log)
+        for name in PARTS:
+            part = self._part(name)
+            self._rarity(name).fit(part.score(batch) for batch in Narrowed(held_out, part.spec))
+        self.fitted = True
+        return self
+
+    @torch.inference_mode()
+    def examine(self, clips: Tensor) -> Findings:
+        """Score: the parts' surprises, -log10 p, added. Terms: each of them, and PSNR."""
+        self.check(clips)
+        scores = torch.zeros(len(clips), device=clips.device)
+        maps = torch.zeros(len(clips), *self.config.size, device=clips.device)
+        terms: dict[str, Tensor] = {}
+        for name in PARTS:
+            part, rarity = self._part(name), self._rarity(name)
+            found = part.examine(narrow(clips, part.spec))
+            terms[f"part/{name}"] = rarity(found.scores)
+            scores = scores + terms[f"part/{name}"]
+            maps = maps + _resized(rarity(found.maps)[:, None], self.config.size)[:, 0]
+            terms |= {term: found.terms[term] for term in ("psnr",) if term in found.terms}
+        return Findings(scores, maps, terms)
+
+    @torch.inference_mode()
+    def reconstruct(self, clips: Tensor) -> Tensor | None:
+        """The target as the frame predictor expected it, (B, C, H, W) in [0, 1]."""
+        self.check(clips)
+        predictor = self._part("frame_prediction")
+        expected = predictor.reconstruct(narrow(clips, predictor.spec))
+        return None if expected is None else _resized(expected, self.config.size)
+
+    def _part(self, name: str) -> Detector:
+        part = self.parts[name]
+        assert isinstance(part, Detector)
+        return part
+
+    def _rarity(self, name: str) -> "Rarity":
+        rarity = self.rarities[name]
+        assert isinstance(rarity, Rarity)
+        return rarity
+
+    def get_extra_state(self) -> Tensor:
+        """Which parts are fitted, so that a resumed training knows."""
+        return torch.tensor([self._part(name).fitted for name in PARTS])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """The way back from `get_extra_state`."""
+        for name, fitted in zip(PARTS, state.tolist(), strict=True):
+            self._part(name).fitted = bool(fitted)
+
+
+class Rarity(nn.Module):
+    """How rare a score is among held-out normal ones: -log10 p, monotone, without an end.
+
+    Below the start of the tail p is the share of normal scores that are higher; beyond it p falls
+    as an exponential does, so that twice as far out is twice as surprising.
+    """
+
+    body: Tensor  # (BODY,) quantiles of the normal scores, from 0 to `TAIL`
+    scale: Tensor  # (), mean excess over the last of them
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("body", torch.linspace(0, 1, BODY))
+        self.register_buffer("scale", torch.tensor(1.0))
+
+    @torch.no_grad()
+    def fit(self, scores: Iterable[Tensor]) -> None:
+        """Learn from the scores (B,) of held-out normal clips.
+
+        Raises:
+            TrainingError: If there is none.
+        """
+        batches = list(scores)
+        if not batches:
+            raise TrainingError("there is no held-out clip to learn from what is usual")
+        normal = torch.cat(batches).double()
+        shares = torch.linspace(0, TAIL, BODY, dtype=torch.double, device=normal.device)
+        body = torch.quantile(normal, shares)
+        excesses = normal[normal >= body[-1]] - body[-1]
+        spread = (body[-1] - body[0]) / BODY
+        self.body.copy_(body)
+        self.scale.copy_(torch.maximum(excesses.mean(), spread).clamp_min(1e-6))
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """-log10 p of scores or maps of any shape; 0 below every normal score."""
+        flat = scores.contiguous()
+        right = torch.searchsorted(self.body, flat).clamp(1, BODY - 1)
+        low, high = self.body[right - 1], self.body[right]
+        within = ((flat - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
+        share = TAIL * (right - 1 + within) / (BODY - 1)  # of the normal scores are lower
+        tail = (flat - self.body[-1]).clamp_min(0) / self.scale / math.log(10)
+        return tail - torch.log10(1 - share)
+
+
+class Shaped:
+    """Clips, refused where they are not of the detector's spec."""
+
+    def __init__(self, detector: Detector, clips: Clips) -> None:
+        self._detector, self._clips = detector, clips
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for batch in self._clips:
+            self._detector.shaped(batch)
+            yield batch
+
+
+class Narrowed:
+    """Clips of a longer and larger kind, as one part takes them; iterable again and again."""
+
+    def __init__(self, clips: Clips, spec: ClipSpec) -> None:
+        self._clips, self._spec = clips, spec
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (narrow(batch, self._spec) for batch in self._clips)
+
+
+def narrow(clips: Tensor, spec: ClipSpec) -> Tensor:
+    """The newest frames that a part takes, at its size: (B, T, 1, H, W)."""
+    seen = clips[:, -spec.span :: spec.stride]
+    B, T, C = seen.shape[:3]
+    return _resized(seen.flatten(0, 1), spec.size).view(B, T, C, *spec.size)
+
+
+def _resized(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    """(N, C, H, W) at another size: areas averaged going down, bilinear going up."""
+    if pictures.shape[-2:] == size:
+        return pictures
+    if pictures.shape[-1] > size[1]:
+        return F.interpolate(pictures, size, mode="area")
+    return F.interpolate(pictures, size, mode="bilinear", align_corners=False)
+
+
+def _fit(part: Detector, clips: Clips, held_out: Clips, budget: Budget, log: Log) -> None:
+    part.fit(Narrowed(clips, part.spec), Narrowed(held_out, part.spec), budget=budget, log=log)
