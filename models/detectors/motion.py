@@ -4,18 +4,21 @@ No paper of its own. The parts are old: dense optical flow pooled over windows (
 Real-Time Unusual Event Detection using Multiple Fixed-Location Monitors", TPAMI 2008), densities
 of it by place (Mahadevan et al., CVPR 2010). Flow is OpenCV's DIS (Kroeger et al., ECCV 2016).
 
-Two pieces of evidence are added at every place:
+Three pieces of evidence are added at every place:
 - speed, in deviations over what is usual in the whole picture once perspective is taken out (a
   straight line of usual speed over rows). It grades all frames, usual ones too.
 - surprise, -log10 of how often the place was seen in its present state: still, standing (differs
   from the background, does not move), or moving in one of eight directions at one of three
   speeds. It says the slow, the stopped, the wrong way and the wrong place, which speed cannot. It
   counts only beyond what held-out normal frames reach, because rare states are many and common.
+- standing: difference from the background without motion, beyond what ever stood still at that
+  place. A car on a carriageway is surprising at once, and stays so for as long as it stands.
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from hashlib import blake2b
 from itertools import pairwise
 from time import monotonic
 from typing import Any, Self
@@ -31,12 +34,14 @@ from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, St
 from models.errors import OptionError, TrainingError
 
 Array = NDArray[np.float32]
+Picture = NDArray[np.uint8]
 
 MOVING = 0.15  # usual speeds: under a seventh of walking pace it is flow noise and swaying
 SLOW, FAST = 0.5, 1.5  # of the usual speed; bounds of the speeds that states tell apart
 DIRECTIONS = 8
 STATES = 2 + 3 * DIRECTIONS  # still, standing, then slow, usual and fast in each direction
 STANDING = 4.0  # times the usual difference from the background
+STANDING_WEIGHT = 3.0  # deviations for each time that what ever stood there is exceeded
 MOST_CLIPS = 4000  # remembered in learning; 8 kB each
 BACKGROUND_FRAMES = 200  # the median of more is the same picture
 
@@ -79,6 +84,7 @@ class Motion(Detector):
     restlessness: Tensor  # (h, w), usual difference from it
     pace: Tensor  # (h,), usual speed by row, pixels per frame
     speed: Tensor  # (2,), mean and deviation of moving places' speeds, in paces
+    stood: Tensor  # (h, w), the most that ever differed there without moving, in usual differences
     surprise: Tensor  # (STATES, h, w), -log10 of the share of frames
     surprise_scale: Tensor  # (2,), what held-out frames reach; the spread over their median
 
@@ -89,9 +95,10 @@ class Motion(Detector):
         self.register_buffer("restlessness", torch.ones(h, w))
         self.register_buffer("pace", torch.full((h,), 1e6))  # nothing is fast until it has learned
         self.register_buffer("speed", torch.tensor([0.0, 1.0]))
+        self.register_buffer("stood", torch.full((h, w), 1e6))
         self.register_buffer("surprise", torch.zeros(STATES, h, w))
         self.register_buffer("surprise_scale", torch.tensor([0.0, 1.0]))
-        self._flow = FlowMemory()
+        self._flows = PairMemory(self._pooled_flow)
 
     @property
     def spec(self) -> ClipSpec:
@@ -110,28 +117,26 @@ class Motion(Detector):
         self._learn_pace(motion[..., 2])
         self._learn_speed(motion)
         self._learn_states(motion)
+        self._learn_standing(motion)
         self._learn_scale(held_out)
         self.fitted = True
         return self
 
     @torch.inference_mode()
     def examine(self, clips: Tensor) -> Findings:
-        """Score: mean evidence of the `top` places. Terms: the two kinds of evidence alone."""
+        """Score: mean evidence of the `top` places. Terms: each kind of evidence alone."""
         self.check(clips)
         motion = np.stack([self._motion(clip) for clip in _grey(clips)])
-        speed, surprise = self._evidence(motion)
+        speed, surprise = self._speed(motion), self._surprise(motion)
+        standing = np.maximum(self._still(motion) - 1, np.float32(0)) * np.float32(STANDING_WEIGHT)
         limit, spread = self.surprise_scale.tolist()
-        evidence = speed + np.maximum(surprise - limit, 0) / spread
-        scores, fast, strange = (self._top(places) for places in (evidence, speed, surprise))
+        evidence = speed + np.maximum(surprise - limit, 0) / spread + standing
+        seen = {"speed": speed, "surprise": surprise, "standing": standing}
         device = clips.device
         maps = torch.from_numpy(evidence)[:, None].to(device)
         maps = F.interpolate(maps, self.config.size, mode="bilinear", align_corners=False)[:, 0]
-        terms = {"speed": torch.from_numpy(fast), "surprise": torch.from_numpy(strange)}
-        return Findings(
-            torch.from_numpy(scores).to(device),
-            maps,
-            {name: values.to(device) for name, values in terms.items()},
-        )
+        terms = {name: self._top(places).to(device) for name, places in seen.items()}
+        return Findings(self._top(evidence).to(device), maps, terms)
 
     @property
     def _grid(self) -> tuple[int, int]:
@@ -143,28 +148,41 @@ class Motion(Detector):
 
         `frames` (T, H, W). Flow is in pixels per frame, averaged over the clip.
         """
-        flow = np.mean([self._flow(a, b) for a, b in pairwise(frames)], axis=0)
-        speed = np.linalg.norm(flow, axis=2)
-        change = np.abs(
-            _high_pass(frames[-1], self.config.window_px) - self.background.numpy(force=True)
-        )
-        return self._pool(np.dstack([flow, speed, change]))
+        flow = np.mean([self._flows(a, b) for a, b in pairwise(frames)], axis=0)
+        passed = _high_pass(frames[-1], self.config.window_px)
+        change = np.abs(passed - self.background.numpy(force=True))
+        return np.dstack([flow, self._pool(change[..., None])])
+
+    def _pooled_flow(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Array:
+        """Mean u, v, |flow| in the window of each place, (h, w, 3), from two frames (H, W)."""
+        dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+        flow = dis.calc(before, after, None)  # type: ignore[call-overload]
+        return self._pool(np.dstack([flow, np.linalg.norm(flow, axis=2)]))
 
     def _pool(self, picture: Array) -> Array:
         """Mean of (H, W, K) over the window around each place, (h, w, K)."""
         cell = self.config.cell_px
         window = (self.config.window_px, self.config.window_px)
         blurred = cv2.blur(picture, window, borderType=cv2.BORDER_REFLECT)
-        return np.ascontiguousarray(blurred[cell // 2 :: cell, cell // 2 :: cell])
+        places = blurred[cell // 2 :: cell, cell // 2 :: cell]
+        return np.ascontiguousarray(places.reshape(*self._grid, -1))
 
-    def _evidence(self, motion: Array) -> tuple[Array, Array]:
-        """Speed in deviations over the usual, and surprise, each (N, h, w)."""
+    def _speed(self, motion: Array) -> Array:
+        """Deviations over the usual speed, (N, h, w)."""
         mean, deviation = self.speed.tolist()
-        speed = (self._paces(motion) - mean) / deviation
+        return ((self._paces(motion) - mean) / deviation).astype(np.float32)
+
+    def _surprise(self, motion: Array) -> Array:
+        """-log10 of how often each place was in the state it is in, (N, h, w)."""
         states = self._states(motion)
-        table = self.surprise.numpy(force=True)
         rows, columns = np.indices(states.shape[1:])
-        return speed.astype(np.float32), table[states, rows, columns]
+        return self.surprise.numpy(force=True)[states, rows, columns]
+
+    def _still(self, motion: Array) -> Array:
+        """What stands at each place, over the most that ever stood there; 0 where it moves."""
+        still = motion[..., 3] / self.restlessness.numpy(force=True)
+        ever = self.stood.numpy(force=True)
+        return np.where(self._paces(motion) > MOVING, 0, still / ever).astype(np.float32)
 
     def _paces(self, motion: Array) -> Array:
         """Speed in units of what is usual at its distance, (N, h, w)."""
@@ -172,17 +190,17 @@ class Motion(Detector):
 
     def _states(self, motion: Array) -> NDArray[np.int64]:
         """The state of each place, (N, h, w), in 0 to `STATES` - 1."""
-        speed = np.linalg.norm(motion[..., :2], axis=-1) / self.pace.numpy(force=True)[:, None]
+        speed = self._paces(motion)
         angle = np.arctan2(motion[..., 1], motion[..., 0])
         direction = np.round(angle * DIRECTIONS / (2 * np.pi)).astype(np.int64) % DIRECTIONS
         moving = 2 + direction + DIRECTIONS * np.digitize(speed, [SLOW, FAST])
         standing = motion[..., 3] > STANDING * self.restlessness.numpy(force=True)
-        return np.where(self._paces(motion) > MOVING, moving, standing.astype(np.int64))
+        return np.where(speed > MOVING, moving, standing.astype(np.int64))
 
-    def _top(self, places: Array) -> Array:
+    def _top(self, places: NDArray[np.floating[Any]]) -> Tensor:
         """Mean of the highest places of each picture, (N,)."""
         flat = np.sort(places.reshape(len(places), -1), axis=1)
-        return flat[:, -self.config.top :].mean(axis=1)
+        return torch.from_numpy(flat[:, -self.config.top :].mean(axis=1).astype(np.float32))
 
     def _learn_background(self, clips: Clips) -> None:
         """The median of newest frames, high-passed: light comes and goes, edges stay."""
@@ -241,42 +259,44 @@ class Motion(Detector):
         share = (near + everywhere[:, None, None]) / (len(states) + 1)
         self.surprise.copy_(torch.from_numpy(-np.log10(share)))
 
+    def _learn_standing(self, motion: Array) -> None:
+        """The most that differed without moving at a place or beside it, in usual differences."""
+        still = np.where(self._paces(motion) > MOVING, 0, motion[..., 3])
+        ever = (still / self.restlessness.numpy(force=True)).max(axis=0)
+        near = cv2.dilate(ever.astype(np.float32), np.ones((3, 3), np.uint8))
+        self.stood.copy_(torch.from_numpy(np.maximum(near, STANDING)))
+
     def _learn_scale(self, held_out: Clips) -> None:
         heights = []
         for batch in held_out:
             motion = np.stack([self._motion(clip) for clip in _grey(batch)])
-            heights.append(self._top(self._evidence(motion)[1]))
+            heights.append(self._top(self._surprise(motion)))
         if not heights:
             raise TrainingError("there is no held-out clip to learn from what is usual")
-        reached = np.concatenate(heights)
-        limit, typical = float(np.quantile(reached, 0.99)), float(np.median(reached))
+        reached = torch.cat(heights)
+        limit, typical = float(reached.quantile(0.99)), float(reached.median())
         self.surprise_scale.copy_(torch.tensor([limit, max(limit - typical, 0.25)]))
 
 
-class FlowMemory:
-    """Optical flow (H, W, 2) in pixels between two grey pictures; neighbouring clips share most.
+class PairMemory:
+    """A pure function of two pictures, remembered: neighbouring clips share most of their pairs.
 
-    A memory of a pure function: what is remembered is what would be computed.
+    What is remembered is what would be computed, so nothing depends on it but the time it takes.
     """
 
-    def __init__(self, most: int = 64) -> None:
-        self._most = most
-        self._known: OrderedDict[tuple[bytes, bytes], Array] = OrderedDict()
-        self._dis: Any = None
+    def __init__(self, function: Callable[[Picture, Picture], Array], most: int = 4096) -> None:
+        """`most` pairs are kept, the oldest go first; 16 kB each at the default size."""
+        self._function, self._most = function, most
+        self._known: OrderedDict[bytes, Array] = OrderedDict()
 
-    def __call__(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Array:
-        """`before` and `after` are (H, W)."""
-        key = (before.tobytes(), after.tobytes())
+    def __call__(self, before: Picture, after: Picture) -> Array:
+        """The function of `before` and `after`, each (H, W)."""
+        key = blake2b(before.tobytes() + after.tobytes(), digest_size=16).digest()
         if key not in self._known:
-            if self._dis is None:
-                self._dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-            self._known[key] = self._dis.calc(before, after, None)
+            self._known[key] = self._function(before, after)
             if len(self._known) > self._most:
                 self._known.popitem(last=False)
         return self._known[key]
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"_most": self._most, "_known": OrderedDict(), "_dis": None}
 
 
 def _grey(clips: Tensor) -> NDArray[np.uint8]:

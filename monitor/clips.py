@@ -1,0 +1,96 @@
+"""Frames in, clips out: the one place that knows how a stream becomes a detector's input.
+
+Knows nothing of detectors beyond their `ClipSpec`, nor where frames come from.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from models.detector import ClipSpec
+from monitor.records import Clip, Frame, Image
+from monitor.sources import resample
+from monitor.sources.opencv import load_cv2
+
+MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of everything in it
+GAP_FRAMES = 3.0  # of a slow source: a time lapse of a frame every two seconds has no gaps
+PEEKED = 16  # frames by which a source's rate is told; with them a clip is late once, not ever
+FASTER = 1.2  # a source so many times faster than the model learned is thinned; less is not seen
+
+
+def gap_s(rate_hz: float | None) -> float:
+    """The longest silence that a clip of a source of this rate may span."""
+    return MAX_GAP_S if not rate_hz else max(MAX_GAP_S, GAP_FRAMES / rate_hz)
+
+
+def at_rate(frames: Iterable[Frame], wanted_hz: float | None) -> Iterator[Frame]:
+    """Frames of one source, resampled if they come over 1.2 times as often as a model learned.
+
+    How often they come is taken from the clock of the first of them: what a camera or a file
+    says of itself is often wrong. None: all are taken.
+    """
+    if wanted_hz is None:
+        yield from frames
+        return
+    stream = iter(frames)
+    first = list(islice(stream, PEEKED))
+    thin = clock_hz([frame.time_s for frame in first]) > FASTER * wanted_hz
+    together = chain(first, stream)
+    del first
+    yield from resample(together, wanted_hz) if thin else together
+
+
+def clock_hz(times_s: Sequence[float]) -> float:
+    """How many frames come per second, gaps left out; 0: cannot be told."""
+    steps = [after - before for before, after in pairwise(times_s)]
+    sound = [step for step in steps if 0 < step <= MAX_GAP_S]
+    return len(sound) / sum(sound) if sound else 0.0
+
+
+def prepare(image: Image, spec: ClipSpec) -> NDArray[np.uint8]:
+    """A picture at the detector's size and in its channels, (C, H, W).
+
+    Area averaging, so that small things fade instead of flickering as they do with sampling.
+    """
+    cv2 = load_cv2()
+    height, width = spec.size
+    if spec.channels == 1:
+        image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    if image.shape[:2] != spec.size:
+        image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    planes = image[None] if spec.channels == 1 else image.transpose(2, 0, 1)
+    return np.ascontiguousarray(planes)
+
+
+def cut_clips(
+    frames: Iterable[Frame], spec: ClipSpec, *, max_gap_s: float = MAX_GAP_S
+) -> Iterator[Clip]:
+    """Slide a window over one source's frames; a clip as soon as its newest frame is there.
+
+    A gap over `max_gap_s`, a clock that runs backwards or a new epoch starts the window anew, so
+    no clip spans any of them. The gap is judged by the frames' own clock: a replayed file behaves
+    like the camera that it was recorded from.
+    """
+    window: deque[tuple[Frame, NDArray[np.uint8]]] = deque(maxlen=spec.span)
+    for frame in frames:
+        if window and not _follows(window[-1][0], frame, max_gap_s):
+            window.clear()
+        window.append((frame, prepare(frame.image, spec)))
+        if len(window) == spec.span:
+            taken = [window[i] for i in range(0, spec.span, spec.stride)]
+            yield Clip(tuple(planes for _, planes in taken), taken[spec.target][0])
+
+
+def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:
+    return frame.epoch == last.epoch and 0 <= frame.time_s - last.time_s <= max_gap_s
+
+
+def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> Tensor:
+    """A batch (B, T, C, H, W), float32 in [0, 1]."""
+    stacked = np.stack([np.stack(list(frames)) for frames in clips])
+    return torch.from_numpy(stacked).float().div_(255)

@@ -1,0 +1,84 @@
+"""What can be learned from in a data set: which videos, of which shape, at which rate."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monitor.datasets import DataSet, Video
+from monitor.errors import DataSetError, SourceError
+from monitor.model import check_shape
+from monitor.training import rate_of
+
+log = logging.getLogger(__name__)
+
+SIDE_MULTIPLE = 16  # four halvings, the most that a `lite` network makes
+
+
+@dataclass(frozen=True)
+class Footage:
+    """The normal footage of a data set that can be read, and what there is to say of it."""
+
+    videos: tuple[Video, ...]
+    size: tuple[int, int]  # of the pictures, height and width
+    rate_hz: float | None  # to learn at; None: stills without a clock, taken as they come
+    notes: tuple[str, ...]
+
+
+def find_footage(data: DataSet, rate_hz: float | None = None) -> Footage:
+    """The training videos of a data set, at the rate of the slowest or at `rate_hz`.
+
+    Raises:
+        DataSetError: If there are none, or their pictures differ in shape.
+        SourceError: If none can be read, or one cannot and the set was opened as strict.
+    """
+    notes: list[str] = list(data.notes)
+    videos = readable(data.train, notes)
+    if not videos:
+        raise DataSetError(
+            f"{data.root}: there is no normal footage to learn from; expected training videos "
+            f"(layout {data.layout})"
+        )
+    for video in videos:
+        check_shape(video.size, videos[0].size, str(video.path))
+    clocks = [video.rate_hz for video in videos if video.rate_hz]
+    slowest_hz = min(clocks, default=None)
+    if rate_hz is not None:
+        slowest_hz = min(rate_hz, slowest_hz or min(rate_of(video) for video in videos))
+    return Footage(tuple(videos), videos[0].size, slowest_hz, tuple(notes))
+
+
+def readable(videos: Sequence[Video], notes: list[str]) -> list[Video]:
+    """Those that can be opened; the others are noted, unless strict or none is left."""
+    found: list[Video] = []
+    problems: list[SourceError] = []
+    for video in videos:
+        try:
+            video.n_frames  # noqa: B018  opens the file and counts
+            video.size  # noqa: B018
+        except SourceError as error:
+            if video.strict:
+                raise
+            problems.append(error)
+            notes.append(f"left out: {error}")
+            log.warning("left out: %s", error)
+        else:
+            found.append(video)
+    if problems and not found:
+        raise problems[0]
+    return found
+
+
+def fit_size(
+    source: tuple[int, int], like: tuple[int, int], multiple: int = SIDE_MULTIPLE
+) -> tuple[int, int]:
+    """A detector's size for a source's shape: about as many pixels as `like`, no squeezing.
+
+    Heights and widths in pixels; the result's are multiples of `multiple`.
+    """
+    pixels, ratio = like[0] * like[1], source[1] / source[0]
+    height = (pixels / ratio) ** 0.5
+
+    def rounded(side: float) -> int:
+        return max(1, round(side / multiple)) * multiple
+
+    return rounded(height), rounded(height * ratio)

@@ -1,0 +1,150 @@
+"""A trained detector as the monitor uses it: with its camera's calibration and where it is from."""
+
+import platform
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import monitor
+from models import checkpoint
+from models.checkpoint import Checkpoint
+from models.detector import Detector
+from monitor.calibration import Calibration
+from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
+
+ASPECT_TOLERANCE = 0.1  # of the width-to-height ratio; more squeezes people visibly
+
+
+@dataclass
+class Model:
+    """A detector, what was learned beside it, and its provenance (plain values)."""
+
+    detector: Detector
+    preset: str = "lite"
+    calibration: Calibration | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def rate_hz(self) -> float | None:
+        """Frames per second that it learned at; None where frames have no clock (stills)."""
+        return self.provenance.get("rate_hz")
+
+    def calibrated(self) -> Calibration:
+        """The calibration.
+
+        Raises:
+            CalibrationError: If there is none yet.
+        """
+        if self.calibration is None:
+            raise CalibrationError(
+                "the model has no calibration, so no score can be judged; "
+                "run: oddwatch calibrate MODEL NORMAL_DATA"
+            )
+        return self.calibration
+
+    def check_picture(self, size: tuple[int, int], where: str) -> None:
+        """Refuse a source of another shape than the model learned on; another scale is fine.
+
+        Raises:
+            UsageError: If width to height differs by more than a tenth.
+        """
+        learned = self.provenance.get("source_size")
+        if learned is not None:
+            check_shape(size, (learned[0], learned[1]), where)
+
+    @property
+    def map_scale(self) -> tuple[float, float] | None:
+        """What normal maps reach: half of the frames the first value, nearly all under the second.
+
+        None before calibration.
+        """
+        usual, high = self.provenance.get("map_usual"), self.provenance.get("map_high")
+        return None if usual is None or high is None else (float(usual), float(high))
+
+
+def check_shape(size: tuple[int, int], learned: tuple[int, int], where: str) -> None:
+    """As `Model.check_picture`, for height and width of what was learned."""
+    ratio = (size[1] / size[0]) / (learned[1] / learned[0])
+    if abs(ratio - 1) > ASPECT_TOLERANCE:
+        raise UsageError(
+            f"{where} is {size[1]}x{size[0]}, the model learned on {learned[1]}x{learned[0]}: "
+            "another shape of picture is another camera; train a model for it"
+        )
+
+
+def load_model(path: Path, device: str = "cpu") -> Model:
+    """Read a model file.
+
+    Raises:
+        SourceNotFoundError: If there is none.
+        CheckpointError: If it is no whole model of this version.
+    """
+    try:
+        saved = checkpoint.load(path, device)
+    except FileNotFoundError:
+        raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
+    calibration = None if saved.calibration is None else Calibration.from_dict(saved.calibration)
+    return Model(saved.detector, saved.preset, calibration, saved.provenance)
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model file whole, or leave the old one as it was.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    calibration = None if model.calibration is None else model.calibration.to_dict()
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint.save(
+            Checkpoint(model.detector, model.preset, calibration, model.provenance), path
+        )
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the model to {path}: {error.strerror or error}; "
+            "what was there before is unchanged"
+        ) from error
+
+
+def check_writable(path: Path) -> None:
+    """Find out before an hour of training, not after it, that the model cannot be saved.
+
+    Raises:
+        StoreError: If the folder cannot be made or written.
+    """
+    probe = path.parent / f".{path.name}.probe"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            raise IsADirectoryError(21, "is a folder; expected a file name")
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(f"cannot write a model to {path}: {error.strerror or error}") from error
+
+
+def versions() -> dict[str, str]:
+    """What computed a result, for reports and provenance."""
+    return {
+        "oddwatch": monitor.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),  # its own class, which no checkpoint may hold
+        "numpy": np.__version__,
+    }
+
+
+def choose_device(asked: str) -> str:
+    """`auto` is the GPU where there is one.
+
+    Raises:
+        UsageError: If CUDA is asked for and there is none, or the name is not known.
+    """
+    if asked not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"device {asked!r} is not known; known are auto, cpu, cuda")
+    there = torch.cuda.is_available()
+    if asked == "cuda" and not there:
+        raise UsageError("device cuda was asked for, but torch finds no CUDA device here; use cpu")
+    return "cuda" if asked == "cuda" or (asked == "auto" and there) else "cpu"

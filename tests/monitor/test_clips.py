@@ -1,0 +1,86 @@
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector import ClipSpec
+from monitor.clips import at_rate, clock_hz, cut_clips, gap_s, prepare, to_tensor
+from monitor.records import Frame
+
+SPEC = ClipSpec(length=3, stride=2, size=(4, 6), channels=1)
+
+
+def frame(index: int, time_s: float | None = None, epoch: int = 0) -> Frame:
+    image = np.full((8, 12, 3), index, np.uint8)
+    return Frame(image, index, index / 10 if time_s is None else time_s, epoch)
+
+
+def targets(frames: Iterable[Frame], spec: ClipSpec = SPEC) -> list[int]:
+    return [clip.target.index for clip in cut_clips(frames, spec)]
+
+
+def test_a_clip_holds_every_second_frame_and_speaks_of_the_newest() -> None:
+    clips = list(cut_clips(map(frame, range(7)), SPEC))
+    assert [[int(planes[0, 0, 0]) for planes in clip.frames] for clip in clips] == [
+        [0, 2, 4], [1, 3, 5], [2, 4, 6],
+    ]  # fmt: skip
+    assert [clip.target.index for clip in clips] == [4, 5, 6]
+    assert clips[0].target.image.shape == (8, 12, 3)
+    assert clips[0].frames[0].shape == (1, 4, 6)
+
+
+def test_the_target_may_be_an_older_frame() -> None:
+    assert targets(map(frame, range(7)), ClipSpec(3, 2, (4, 6), 1, target=1)) == [2, 3, 4]
+
+
+def test_no_clip_spans_a_gap_a_clock_set_back_or_a_new_epoch() -> None:
+    before = [frame(i) for i in range(6)]
+    gap = [frame(i, 9 + i / 10) for i in range(6, 12)]
+    back = [frame(i, (i - 12) / 10) for i in range(12, 18)]
+    anew = [frame(i, i / 10, epoch=1) for i in range(18, 24)]
+    assert targets(before + gap + back + anew) == [4, 5, 10, 11, 16, 17, 22, 23]
+
+
+def test_a_lost_frame_is_no_gap() -> None:
+    assert targets(frame(i) for i in (0, 1, 3, 4, 5)) == [5]
+
+
+def test_a_time_lapse_has_no_gaps() -> None:
+    frames = [frame(i, 2.0 * i) for i in range(6)]
+    assert list(cut_clips(frames, SPEC)) == []
+    assert len(list(cut_clips(frames, SPEC, max_gap_s=gap_s(0.5)))) == 2
+    assert gap_s(25) == gap_s(None) == 1
+
+
+def test_shrinking_averages_and_luma_is_weighted() -> None:
+    image = np.zeros((8, 12, 3), np.uint8)
+    image[::2] = 200
+    assert (prepare(image, ClipSpec(size=(4, 6), channels=3)) == 100).all()
+    red = np.zeros((4, 6, 3), np.uint8)
+    red[..., 0] = 255
+    assert (prepare(red, ClipSpec(size=(4, 6), channels=1)) == 76).all()  # 0.299 x 255, BT.601
+
+
+def test_a_batch_is_float_between_0_and_1() -> None:
+    clips = list(cut_clips(map(frame, (0, 51, 102, 153, 255)), SPEC, max_gap_s=99))
+    batch = to_tensor([clip.frames for clip in clips])
+    assert (batch.shape, batch.dtype) == ((1, 3, 1, 4, 6), torch.float32)
+    assert batch[0, :, 0, 0, 0].tolist() == pytest.approx([0, 0.4, 1])
+
+
+@pytest.mark.parametrize(("rate", "kept"), [(10, 40), (11.9, 40), (12.1, 34), (20, 20), (30, 14)])
+def test_only_a_source_a_fifth_faster_is_thinned(rate: float, kept: int) -> None:
+    frames = [frame(i, i / rate) for i in range(40)]
+    assert len(list(at_rate(frames, 10))) == pytest.approx(kept, abs=1)
+    assert len(list(at_rate(frames, None))) == 40
+
+
+def test_the_clock_is_read_without_the_gaps() -> None:
+    assert clock_hz([0, 0.1, 0.2, 60, 60.1]) == pytest.approx(10)
+    assert clock_hz([0, 5, 10]) == clock_hz([1]) == clock_hz([]) == 0
+
+
+def test_fewer_frames_than_are_peeked_at_all_pass() -> None:
+    assert len(list(at_rate(map(frame, range(3)), 10))) == 3
+    assert list(at_rate([], 10)) == []

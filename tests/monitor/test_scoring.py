@@ -1,0 +1,103 @@
+import threading
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector import Detector
+from models.errors import NotFittedError
+from models.registry import build
+from monitor.clips import cut_clips
+from monitor.records import Clip, Frame
+from monitor.scoring import ahead, device_of, score_clips
+from tests.monitor.footage import TINY, picture
+
+
+def detector(*, fitted: bool = True) -> Detector:
+    torch.manual_seed(0)
+    made = build("frame_prediction", **TINY)
+    made.fitted = fitted
+    return made.eval()
+
+
+def clips(count: int, of: Detector) -> list[Clip]:
+    images = [picture(i, seed=0, wrong=False) for i in range(count + of.spec.span - 1)]
+    frames = [Frame(image, i, i / 10) for i, image in enumerate(images)]
+    return list(cut_clips(frames, of.spec))
+
+
+def test_a_reading_for_every_clip_whatever_the_batch() -> None:
+    of = detector()
+    whole = list(score_clips(clips(7, of), of, batch=7))
+    singly = list(score_clips(clips(7, of), of, batch=1))
+    by_three = list(score_clips(clips(7, of), of, batch=3))
+    assert [r.frame.index for r in by_three] == list(range(of.spec.span - 1, of.spec.span + 6))
+    for other in (singly, by_three):
+        assert [r.score for r in other] == pytest.approx([r.score for r in whole], rel=1e-5)
+    assert whole[0].terms["psnr"] == pytest.approx(singly[0].terms["psnr"], rel=1e-5)
+
+
+def test_maps_come_only_when_asked_for() -> None:
+    of = detector()
+    assert next(score_clips(clips(1, of), of)).map is None
+    heat = next(score_clips(clips(1, of), of, maps=True)).map
+    assert heat is not None
+    assert heat.shape == of.spec.size
+    assert heat.dtype == np.float32
+
+
+def test_a_detector_that_learned_nothing_is_refused() -> None:
+    of = detector(fitted=False)
+    with pytest.raises(NotFittedError, match="before fit"):
+        next(score_clips(clips(1, of), of))
+
+
+def test_the_device_is_that_of_the_parameters() -> None:
+    assert device_of(detector()) == torch.device("cpu")
+
+
+def test_ahead_keeps_the_order_and_is_never_far_ahead() -> None:
+    made: list[int] = []
+
+    def make() -> Iterator[int]:
+        for number in range(50):
+            made.append(number)
+            yield number
+
+    taken = ahead(make(), most=4)
+    first = [next(taken) for _ in range(3)]
+    time.sleep(0.1)
+    assert first == [0, 1, 2]
+    assert 3 < len(made) <= 3 + 4 + 1  # what is ready, and one in the maker's hand
+    assert list(taken) == list(range(3, 50))
+
+
+def test_an_error_of_the_maker_comes_in_its_place() -> None:
+    def make() -> Iterator[int]:
+        yield 1
+        raise OSError("the film tore")
+
+    taken = ahead(make())
+    assert next(taken) == 1
+    with pytest.raises(OSError, match="the film tore"):
+        next(taken)
+
+
+def test_the_maker_ends_when_the_consumer_does() -> None:
+    closed = threading.Event()
+
+    def make() -> Iterator[int]:
+        try:
+            while True:
+                yield 0
+        finally:
+            closed.set()
+
+    before = threading.active_count()
+    taken = ahead(make(), most=2)
+    next(taken)
+    taken.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+    assert closed.wait(1)

@@ -1,0 +1,160 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector import ClipSpec
+from monitor.datasets import Video, open_data
+from monitor.errors import DataSetError
+from monitor.records import Frame
+from monitor.sources import Source
+from monitor.training import ClipLoader, Segment, split_normal, thinned, whole_segments
+from tests.monitor.footage import write_clip
+
+SPEC = ClipSpec(length=2, stride=2, size=(2, 3), channels=1)
+
+
+class Numbered(Source):
+    """A source whose frame n is of level n."""
+
+    def __init__(self, n_frames: int | None, rate_hz: float = 10, lost: int = -1) -> None:
+        super().__init__("numbered", live=n_frames is None, strict=False)
+        self._n_frames, self._rate_hz, self._lost = n_frames, rate_hz, lost
+        self.decoded = 0
+
+    @property
+    def rate_hz(self) -> float:
+        return self._rate_hz
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return 2, 3
+
+    @property
+    def n_frames(self) -> int | None:
+        return self._n_frames
+
+    def frames(self, start: int = 0, stop: int | None = None):  # type: ignore[no-untyped-def]
+        for index in range(*slice(start, stop).indices(self._n_frames or 0)):
+            self.decoded += 1
+            late_s = 100 if 0 <= self._lost <= index else 0
+            image = np.full((2, 3, 3), index % 256, np.uint8)
+            yield Frame(image, index, index / self._rate_hz + late_s)
+
+
+def video(n_frames: int | None, name: str = "v", **how: float) -> Video:
+    made = Video(name, "nowhere")
+    vars(made)["source"] = Numbered(n_frames, **how)  # type: ignore[arg-type]
+    return made
+
+
+def source_of(made: Video) -> Numbered:
+    assert isinstance(made.source, Numbered)
+    return made.source
+
+
+def load(videos: list[Video], **how: object) -> ClipLoader:
+    how = {"batch": 4} | how
+    return ClipLoader(whole_segments(videos), SPEC, **how)  # type: ignore[arg-type]
+
+
+def firsts(loader: ClipLoader) -> list[int]:
+    """The level of the first frame of each clip of one epoch."""
+    return [round(float(clip[0, 0, 0, 0]) * 255) for batch in loader for clip in batch]
+
+
+def test_many_videos_are_parted_whole_and_evenly() -> None:
+    split = split_normal([video(30, f"{i:02d}") for i in range(16)])
+    names = {k: [s.video.name for s in part] for k, part in vars(split).items()}
+    assert names["held_out"] == ["03", "11"]
+    assert names["calibration"] == ["07", "15"]
+    assert len(names["fit"]) == 12
+    assert {s.n_frames for part in vars(split).values() for s in part} == {30}
+
+
+def test_few_videos_are_parted_by_time_and_share_no_frame() -> None:
+    split = split_normal([video(80, "a", rate_hz=0.25), video(40, "b", rate_hz=0.25)])
+    spans = {k: [(s.start, s.stop) for s in part] for k, part in vars(split).items()}
+    assert spans == {
+        "fit": [(0, 60), (0, 30)],
+        "held_out": [(60, 70), (30, 35)],
+        "calibration": [(70, 80), (35, 40)],
+    }
+
+
+@pytest.mark.parametrize(("n_frames", "kept"), [(0, 0), (100, 30), (1000, 200), (4000, 500)])
+def test_a_short_video_gives_more_of_itself_to_calibrate(n_frames: int, kept: int) -> None:
+    split = split_normal([video(n_frames, "a")])  # 10 frames per second, 20 s are wanted
+    assert split.calibration[0].n_frames == kept
+    assert split.held_out[0].n_frames == pytest.approx(n_frames / 8, abs=1)
+    assert sum(s.n_frames for part in vars(split).values() for s in part) == n_frames
+
+
+def test_nothing_and_a_camera_are_refused() -> None:
+    with pytest.raises(DataSetError, match="no normal footage"):
+        split_normal([])
+    with pytest.raises(DataSetError, match="cam: a live source has no end"):
+        split_normal([video(None, "cam")])
+
+
+def test_every_clip_comes_once_an_epoch_and_frames_are_decoded_once() -> None:
+    film = video(20)
+    loader = load([film])
+    assert firsts(loader) == list(range(18))
+    assert firsts(loader) == list(range(18))
+    assert source_of(film).decoded == 20
+    batch = next(iter(loader))
+    assert batch.shape == (4, 2, 1, 2, 3)
+    torch.testing.assert_close((batch[:, 1] - batch[:, 0]) * 255, torch.full((4, 1, 2, 3), 2.0))
+
+
+def test_shuffling_is_by_the_seed_alone() -> None:
+    one, same, other = (firsts(load([video(40)], shuffle_seed=seed)) for seed in (1, 1, 2))
+    assert one == same != other
+    assert sorted(one) == sorted(other) == list(range(38))
+
+
+def test_pools_lose_no_clip_and_bound_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.training.SEGMENT_FRAMES", 10)
+    film = video(100)
+    loader = load([film], pool_bytes=30 * 6, shuffle_seed=0)
+    for _ in range(2):
+        assert sorted(firsts(loader)) == list(range(98))
+    assert source_of(film).decoded > 200  # gone through anew each time
+
+
+def test_learning_begins_before_all_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monitor.training.SEGMENT_FRAMES", 10)
+    monkeypatch.setattr("monitor.training.FIRST_FRAMES", 20)
+    film = video(200)
+    loader = load([film])
+    next(iter(loader))
+    assert source_of(film).decoded < 40
+    assert firsts(loader) == firsts(loader) == list(range(198))
+
+
+def test_no_clip_spans_a_gap() -> None:
+    assert firsts(load([video(20, lost=10)])) == [*range(8), *range(10, 18)]
+
+
+def test_a_fast_video_is_thinned_to_the_rate() -> None:
+    batch = next(iter(load([video(40, rate_hz=30)], rate_hz=10)))
+    steps = ((batch[:, 1] - batch[:, 0]) * 255).round().flatten()
+    assert set(steps.tolist()) == {6}
+
+
+def test_held_out_footage_is_thinned_from_all_over_it() -> None:
+    segments = whole_segments([video(20_000, "a"), video(20_000, "b")])
+    few = thinned(segments, SPEC, most=2048)
+    assert sum(s.n_frames for s in few) <= 2048
+    assert {s.video.name for s in few} == {"a", "b"}
+    assert few[0].start == 0
+    assert few[-1].stop == 20_000
+    assert thinned(segments[:1], SPEC, most=20_000) == tuple(segments[:1])
+
+
+def test_a_folder_of_stills_counts_seconds_by_its_assumed_rate(tmp_path: Path) -> None:
+    write_clip(tmp_path / "f", 20, seed=0)
+    data = open_data(tmp_path / "f", folder_rate_hz=4)
+    assert Segment(data.train[0], 0, 20).seconds == 5
