@@ -1,0 +1,329 @@
+"""The offline flow: footage in, a trained and calibrated model out; and frames in, readings out.
+
+What scores, calibrates and watches takes its readings from here, so that a threshold is compared
+with what it was set on. Scoring a data set is in `monitor.scored`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.detector import Budget, Detector, Log, Step, silent
+from models.registry import build, kind_of
+from monitor.alert_rule import AlertRule
+from monitor.calibration import Calibration, Recording, calibrate
+from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.datasets import DataSet
+from monitor.errors import CalibrationError, DataSetError, StoreError
+from monitor.footage import Footage, find_footage, fit_size, readable
+from monitor.model import Model, check_writable, save_model, versions
+from monitor.records import Clip, Frame, Reading
+from monitor.scoring import AHEAD, BATCH, ahead, device_of, score_clips
+from monitor.training import (
+    ClipLoader,
+    Segment,
+    Split,
+    split_normal,
+    thinned,
+    whole_segments,
+)
+
+log = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int | None], None]  # what is being done, frames done, frames in all
+
+TRAINING_BATCH = 4  # clips; as published for frame prediction, and small networks learn well by it
+SAVE_EVERY_S = 60.0
+FALSE_ALARMS_PER_DAY = 24.0  # one an hour: what a person at a desk will still look at
+HELD_OUT_BYTES = 128 * 2**20
+HIGHEST_SHARE = 0.995  # of normal frames lie under the top of the map scale
+
+
+def quiet(_what: str, _done: int, _total: int | None) -> None:
+    """A progress for those who do not want one."""
+
+
+def readings_of(
+    frames: Iterable[Frame],
+    model: Model,
+    *,
+    maps: bool = False,
+    batch: int = BATCH,
+    most: int = AHEAD,
+) -> Iterator[Reading]:
+    """The readings of one source's frames, with p-values where the model is calibrated.
+
+    Args:
+        frames: In order of time; where they come much faster than the model learned, they are
+            thinned to its rate (see `at_rate`).
+        model: Fitted.
+        maps: Keep the anomaly maps with the readings.
+        batch: Clips scored together; 1 for a live source, whose readings must not wait.
+        most: Clips decoded ahead in a thread of their own; 0: none, in the caller's.
+
+    Raises:
+        NotFittedError: If the model has learned nothing.
+    """
+    taken = at_rate(frames, model.rate_hz)
+    clips: Iterator[Clip] = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
+    if most:
+        clips = ahead(clips, most)
+    readings = score_clips(clips, model.detector, batch=batch, maps=maps)
+    if model.calibration is None:
+        return readings
+    return _with_p_values(readings, model.calibration, batch)
+
+
+def _with_p_values(
+    readings: Iterator[Reading], calibration: Calibration, batch: int
+) -> Iterator[Reading]:
+    while group := list(islice(readings, batch)):
+        p_values = calibration.p_value([reading.score for reading in group]).tolist()
+        for reading, p_value in zip(group, p_values, strict=True):
+            yield replace(reading, p_value=p_value)
+
+
+def new_detector(
+    name: str, preset: str, options: Mapping[str, Any], data: DataSet, *, seed: int
+) -> Detector:
+    """An untrained detector for a data set; a `lite` one takes the shape of its pictures.
+
+    Raises:
+        UnknownDetectorError: If there is no such detector.
+        OptionError: If there is no such preset or option, or a value is refused.
+    """
+    kind_of(name)
+    torch.manual_seed(seed)
+    detector = build(name, preset, **options)
+    if preset != "lite" or "size" in options or not hasattr(detector.config, "size"):
+        return detector
+    source = next(iter(data.train or data.test)).size
+    torch.manual_seed(seed)
+    return build(name, preset, **options, size=fit_size(source, detector.config.size))
+
+
+def train_model(  # noqa: PLR0913
+    detector: Detector,
+    data: DataSet,
+    *,
+    budget: Budget,
+    seed: int = 0,
+    preset: str = "lite",
+    rate_hz: float | None = None,
+    false_alarms_per_day: float = FALSE_ALARMS_PER_DAY,
+    path: Path | None = None,
+    log: Log = silent,
+    progress: Progress = quiet,
+) -> Model:
+    """Learn, then calibrate on normal footage that was kept apart; saved at `path` if given.
+
+    While it learns, `unfinished(path)` is written once a minute, from which `--resume` goes on; the
+    old file at `path` is replaced only by a model that can score. Ctrl-C ends the learning and
+    keeps what was learned; a second one aborts.
+
+    Args:
+        detector: Untrained, or one that goes on learning.
+        data: Its training videos are learned from, all normal.
+        budget: For this call; calibration comes on top.
+        seed: With a budget of steps and on a CPU, the same seed gives the same model.
+        preset: Noted in the file.
+        rate_hz: Learn at fewer frames per second than the footage has.
+        false_alarms_per_day: What the threshold is set for. Too little footage to promise that
+            is said in the calibration; too little for any threshold leaves it None, with a note.
+        path: Where to save.
+        log: Called after every step.
+        progress: Called during calibration.
+
+    Raises:
+        DataSetError: If the footage is too short to learn from.
+        TrainingError: If learning cannot go on.
+        StoreError: If the file cannot be written.
+    """
+    if path is not None:
+        check_writable(path)
+    footage = find_footage(data, rate_hz)
+    parts = split_normal(footage.videos)
+    _check_length(parts, detector)
+    model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
+    _fit(model, parts, budget, seed, _Keeper(model, path, log))
+    if path is not None:
+        save_model(model, path)
+        unfinished(path).unlink(missing_ok=True)
+    try:
+        model = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
+    except CalibrationError as error:
+        note(model, f"not calibrated: {error}")
+    if path is not None:
+        save_model(model, path)
+    return model
+
+
+def unfinished(path: Path) -> Path:
+    """Where a training that is under way keeps what it has learned."""
+    return path.with_name(f"{path.name}.training")
+
+
+def note(model: Model, text: str) -> None:
+    """Add a remark to a model's provenance, once."""
+    notes = model.provenance.setdefault("notes", [])
+    if text not in notes:
+        notes.append(text)
+
+
+class _Keeper:
+    """Passes steps on, notes them in the provenance, and saves once a minute."""
+
+    def __init__(self, model: Model, path: Path | None, log_step: Log) -> None:
+        self._model = model
+        self._path = None if path is None else unfinished(path)
+        self._log = log_step
+        self._saved_s = time.monotonic()
+
+    def __call__(self, step: Step) -> None:
+        self._model.provenance |= {"steps": step.index, "minutes": step.seconds / 60}
+        if time.monotonic() - self._saved_s >= SAVE_EVERY_S:
+            self.save()
+        self._log(step)
+
+    def save(self) -> None:
+        """Keep what there is; a disk that is full now may not be so at the end."""
+        if self._path is None:
+            return
+        try:
+            save_model(self._model, self._path)
+        except StoreError as error:
+            log.warning("%s; learning goes on", error)
+        self._saved_s = time.monotonic()
+
+
+def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: _Keeper) -> None:
+    detector = model.detector
+    device = str(device_of(detector))
+    seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
+    torch.manual_seed(seed)
+    spec, rate_hz = detector.spec, model.rate_hz
+    batch = getattr(detector.config, "batch", TRAINING_BATCH)
+    clips = ClipLoader(
+        parts.fit, spec, batch=batch, shuffle_seed=seed, rate_hz=rate_hz, device=device
+    )
+    held_out = ClipLoader(
+        thinned(parts.held_out, spec),
+        spec,
+        batch=batch,
+        rate_hz=rate_hz,
+        device=device,
+        pool_bytes=HELD_OUT_BYTES,
+    )
+    try:
+        detector.fit(clips, held_out, budget=budget, log=keeper)
+    except KeyboardInterrupt:
+        keeper.save()
+        raise
+    model.provenance["interrupted"] = bool(detector.training_state.get("interrupted", False))
+    if model.provenance["interrupted"]:
+        log.warning("stopped; now calibrating what was learned (Ctrl-C again aborts)")
+
+
+def _check_length(parts: Split, detector: Detector) -> None:
+    """Refuse footage of which a part has no clip."""
+    span = detector.spec.span
+    for part in (parts.fit, parts.held_out):
+        if any(segment.n_frames >= span for segment in part):
+            continue
+        longest = max((segment.n_frames for segment in part), default=0)
+        names = ", ".join(dict.fromkeys(segment.video.name for segment in parts.fit[:3]))
+        share = "all but a quarter" if part is parts.fit else "an eighth"
+        raise DataSetError(
+            f"too little normal footage ({names}): {detector.name} looks at {span} frames at once, "
+            f"and {share} of the footage comes to {longest} frames; record more, or take a "
+            "detector with shorter clips"
+        )
+
+
+def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dict[str, Any]:
+    """Plain values that say where a model comes from."""
+    return {
+        "data": str(data.root),
+        "data_name": data.name,
+        "layout": data.layout,
+        "seed": seed,
+        "steps": 0,
+        "minutes": 0.0,
+        "interrupted": False,
+        "source_size": list(footage.size),
+        "rate_hz": footage.rate_hz,
+        "videos": len(footage.videos),
+        "frames": {name: _frames(part) for name, part in vars(parts).items()},
+        "seconds": {name: sum(s.seconds for s in part) for name, part in vars(parts).items()},
+        "versions": versions(),
+        "when": datetime.now(UTC).isoformat(timespec="seconds"),
+        "notes": list(footage.notes),
+    }
+
+
+def _frames(segments: Sequence[Segment]) -> int:
+    return sum(segment.n_frames for segment in segments)
+
+
+def calibrate_model(
+    model: Model,
+    data: DataSet,
+    *,
+    false_alarms_per_day: float = FALSE_ALARMS_PER_DAY,
+    progress: Progress = quiet,
+) -> Model:
+    """The same detector with thresholds from this normal footage; the model given stays as it is.
+
+    Of the data set that the model learned from, only the part that was kept apart is taken.
+
+    Raises:
+        CalibrationError: If the footage is too short, or scores say nothing.
+        UsageError: If its pictures are of another shape than those learned from.
+    """
+    model = replace(model, provenance=dict(model.provenance))
+    videos = readable(data.train or data.test, [])
+    for video in videos:
+        model.check_picture(video.size, str(video.path))
+    segments: Sequence[Segment] = whole_segments(videos)
+    if str(data.root) == model.provenance.get("data"):
+        segments = split_normal(videos).calibration
+        log.warning("the model learned from this footage: only what was kept apart is taken")
+    return _calibrated(model, segments, false_alarms_per_day, progress)
+
+
+def _calibrated(
+    model: Model, segments: Sequence[Segment], per_day: float, progress: Progress
+) -> Model:
+    rule = AlertRule() if model.calibration is None else model.calibration.rule
+    uncalibrated = replace(model, calibration=None)
+    recordings: list[Recording] = []
+    highest: list[float] = []
+    total = _frames(segments)
+    for segment in segments:
+        scores, times_s = [], []
+        done = sum(s.n_frames for s in segments[: len(recordings)])
+        for reading in readings_of_segment(segment, uncalibrated):
+            assert reading.map is not None
+            scores.append(reading.score)
+            times_s.append(reading.frame.time_s)
+            highest.append(float(reading.map.max()))
+            progress("calibrating", done + reading.frame.index - segment.start + 1, total)
+        recordings.append(Recording(scores, times_s))
+    calibration = calibrate(recordings, rule, false_alarms_per_day=per_day)
+    scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
+    provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}
+    return replace(model, calibration=calibration, provenance=provenance)
+
+
+def readings_of_segment(segment: Segment, model: Model) -> Iterator[Reading]:
+    """The readings of a stretch of a video, with maps."""
+    frames = segment.video.frames(segment.start, segment.stop)
+    return readings_of(frames, model, maps=True)

@@ -1,0 +1,316 @@
+"""Scoring a data set: every test video through the live stages, then figures, tables, pictures.
+
+Holds the scores of all videos, but frames and maps of a few moments only.
+"""
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+from monitor.alerts import AlertStage
+from monitor.clips import at_rate
+from monitor.datasets import DataSet, Video
+from monitor.errors import DataSetError, LabelError, MonitorError, StoreError, UsageError
+from monitor.evaluation.baselines import FlowMagnitude
+from monitor.evaluation.metrics import FloatArray
+from monitor.evaluation.page import Picture, write_report
+from monitor.evaluation.pictures import worst_misses
+from monitor.evaluation.pixels import PixelFigures
+from monitor.evaluation.report import Report, RunFacts, video_report
+from monitor.evaluation.results import Span, VideoScores, write_scores_csv
+from monitor.model import Model, versions
+from monitor.pipeline import Progress, quiet, readings_of
+from monitor.records import Alert
+from monitor.scoring import ahead, device_of
+from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
+from monitor.tally import Clock, Count, MapComparison, Table
+
+log = logging.getLogger(__name__)
+
+NOTED = 5  # lines on unreadable frames in the report; the count has them all
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredVideo:
+    """What came of one video."""
+
+    scores: VideoScores
+    alerts: tuple[Span, ...] | None  # None: the model is not calibrated
+    seconds: float  # of decoding and scoring
+    unreadable: int  # frames that were left out
+
+
+@dataclass(eq=False)
+class _Run:
+    """What has been gathered so far."""
+
+    videos: list[Video] = field(default_factory=list)  # those that were scored
+    scored: list[ScoredVideo] = field(default_factory=list)
+    pixels: PixelFigures | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def score_data(
+    model: Model,
+    data: DataSet,
+    out: Path,
+    *,
+    command: str = "",
+    pictures: bool = True,
+    progress: Progress = quiet,
+) -> Report:
+    """Score a data set's test videos, all videos where it has none, and write the results.
+
+    Writes `scores.csv`, `terms.csv`, `report.json`, `report.html` and its pictures into `out`.
+    A video that cannot be scored is noted in the report and does not lose the others.
+
+    Args:
+        model: Fitted; without calibration there are no alerts and no p-values.
+        data: Opened as strict, the first problem of a video is raised.
+        out: A folder; made where it is missing.
+        command: That does it again, for the report.
+        pictures: Draw plots and take second looks.
+        progress: Called as frames are scored.
+
+    Raises:
+        DataSetError: If nothing could be scored: the first problem, whatever its kind.
+        UsageError: If a source is live.
+        StoreError: If the results cannot be written.
+    """
+    _check_folder(out)
+    run = _score_all(model, data, progress)
+    scores = [scored.scores for scored in run.scored]
+    flow = _flow_baseline(model, run, progress)
+    alerts = None
+    if model.calibration is not None:
+        alerts = {scored.scores.name: scored.alerts or () for scored in run.scored}
+    facts = _facts(model, data, run, command)
+    report = video_report(facts, scores, flow=flow, alerts=alerts, pixels=run.pixels)
+    unreadable = sum(scored.unreadable for scored in run.scored)
+    report = Report({**report.figures, "frames_unreadable": unreadable})
+    drawn = list(_pictures(model, run, facts, alerts, flow)) if pictures else []
+    try:
+        write_scores_csv(out / "scores.csv", scores)
+        write_report(out, report, drawn)
+    except OSError as error:
+        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
+    return report
+
+
+def _check_folder(out: Path) -> None:
+    """Find out before the scoring that its results cannot be written."""
+    probe = out / ".oddwatch.probe"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(
+            f"cannot write results to {out}: {error.strerror or error}; expected a folder"
+        ) from error
+
+
+def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:
+    run = _Run(notes=_opening_notes(model, data))
+    problems: list[MonitorError] = []
+    videos = data.test or data.train
+    overall = _Overall("scoring", videos, progress)
+    for video in videos:
+        try:
+            if video.masks is not None and run.pixels is None:
+                run.pixels = PixelFigures()
+            scored = score_video(video, model, run.pixels, overall.of(video))
+        except MonitorError as error:
+            if video.strict or isinstance(error, LabelError):
+                raise
+            problems.append(error)
+            run.notes.append(f"{video.name} is not scored: {error}")
+        else:
+            run.videos.append(video)
+            run.scored.append(scored)
+            run.notes += _video_notes(video, scored, model)
+    if not run.scored:
+        raise problems[0] if problems else DataSetError(f"{data.root}: there is no video to score")
+    for problem in problems:
+        log.warning("not scored: %s", problem)
+    return run
+
+
+def score_video(
+    video: Video, model: Model, pixels: PixelFigures | None = None, progress: Progress = quiet
+) -> ScoredVideo:
+    """Score one video; its maps go to `pixels` where the video has masks.
+
+    Raises:
+        UsageError: If it is live, or of another shape than the model learned on.
+        DataSetError: If it is shorter than a clip.
+        SourceError: If it cannot be read.
+    """
+    if video.n_frames is None:
+        raise UsageError(f"{video.name}: a live source has no end; see: oddwatch watch --help")
+    model.check_picture(video.size, str(video.path))
+    table, clock, seen = Table(), Clock(), Count()
+    masks = video.masks if pixels is not None else None
+    maps = MapComparison(pixels, masks)
+    calibration = model.calibration
+    stage = None if calibration is None else AlertStage(calibration.rule, source=video.name)
+    alerts: list[Alert] = []
+    readings = readings_of(seen.count(video.frames()), model, maps=masks is not None)
+    for reading in clock.time(readings):
+        table.add(reading)
+        maps.add(reading)
+        alerts += [] if stage is None else stage.feed(reading)
+        progress("scoring", reading.frame.index + 1, video.n_frames)
+    maps.flush()
+    alerts += [] if stage is None else stage.close()
+    spans = tuple(Span(a.start_s, a.end_s) for a in alerts if a.phase == "end")
+    unreadable = video.n_frames - seen.frames
+    if not table.index:
+        raise _nothing_scored(video, seen.frames, model)
+    scores = table.scores(video)
+    return ScoredVideo(scores, None if stage is None else spans, clock.seconds, unreadable)
+
+
+def _nothing_scored(video: Video, frames: int, model: Model) -> DataSetError:
+    span = model.detector.spec.span
+    return DataSetError(
+        f"{video.path}: {frames} of {video.n_frames} frames could be read, and one clip of "
+        f"{model.detector.name} takes {span} unbroken ones; expected a longer video"
+    )
+
+
+class _Overall:
+    """Progress over all videos instead of each of them."""
+
+    def __init__(self, what: str, videos: Sequence[Video], progress: Progress) -> None:
+        self._what, self._progress = what, progress
+        self._before: dict[str, int] = {}
+        self._total = 0
+        for video in videos:
+            self._before[video.name] = self._total
+            with suppress(MonitorError):  # it will be said when its turn comes
+                self._total += video.n_frames or 0
+
+    def of(self, video: Video) -> Progress:
+        """A progress for one of the videos."""
+        before = self._before[video.name]
+        return lambda _what, done, _total: self._progress(self._what, before + done, self._total)
+
+
+def _opening_notes(model: Model, data: DataSet) -> list[str]:
+    notes = list(data.notes)
+    if not data.test:
+        notes.append("there is no test split: all videos are scored")
+    learned = model.provenance.get("data") == str(data.root)
+    if learned and (not data.test or data.test == data.train):
+        notes.append(
+            "the model learned from this very footage: where it did, scores are lower than they "
+            "would be on new footage"
+        )
+    if model.calibration is None:
+        notes.append(
+            "the model is not calibrated: no p-values, no alerts; run: oddwatch calibrate MODEL "
+            "NORMAL_DATA"
+        )
+    return notes
+
+
+def _video_notes(video: Video, scored: ScoredVideo, model: Model) -> Iterator[str]:
+    if scored.unreadable:
+        yield f"{video.name}: {scored.unreadable} of {video.n_frames} frames are unreadable"
+    yield from video.source.corrupt[:NOTED]
+    if len(video.source.corrupt) > NOTED:
+        yield f"{video.name}: and {len(video.source.corrupt) - NOTED} more such lines"
+    if not video.rate_hz or not model.rate_hz:
+        return
+    ratio = video.rate_hz / model.rate_hz
+    if ratio > 1.2:
+        yield (
+            f"{video.name}: taken at {model.rate_hz:.4g} frames per second, as learned, of "
+            f"{video.rate_hz:.4g}"
+        )
+    elif ratio < 1 / 1.2:
+        yield (
+            f"{video.name}: {video.rate_hz:.4g} frames per second, but the model learned at "
+            f"{model.rate_hz:.4g}: everything looks faster than it is"
+        )
+
+
+def _flow_baseline(model: Model, run: _Run, progress: Progress) -> list[FloatArray] | None:
+    """The unlearned flow magnitude of the scored frames, where there are labels to judge it by."""
+    if all(video.labels is None for video in run.videos):
+        return None
+    overall = _Overall("flow baseline", run.videos, progress)
+    return [
+        np.zeros(len(scored.scores.index))
+        if video.labels is None
+        else _flow_of(video, scored.scores.index, model, overall.of(video))
+        for video, scored in zip(run.videos, run.scored, strict=True)
+    ]
+
+
+def _flow_of(
+    video: Video, index: NDArray[np.integer], model: Model, progress: Progress
+) -> FloatArray:
+    magnitude = FlowMagnitude()
+    found: dict[int, float] = {}
+    for frame in ahead(at_rate(video.frames(), model.rate_hz)):
+        found[frame.index] = magnitude.score(frame.image)
+        progress("flow baseline", frame.index + 1, video.n_frames)
+    return np.array([found[place] for place in index.tolist()])
+
+
+def _facts(model: Model, data: DataSet, run: _Run, command: str) -> RunFacts:
+    seconds = sum(scored.seconds for scored in run.scored)
+    frames = sum(len(scored.scores.index) for scored in run.scored)
+    calibration = model.calibration
+    if calibration is not None:
+        run.notes += [f"calibration: {text}" for text in calibration.notes]
+    return RunFacts(
+        detector=model.detector.name,
+        preset=model.preset,
+        device=device_of(model.detector).type,
+        seed=model.provenance.get("seed"),
+        seconds=seconds,
+        fps=frames / seconds if seconds > 0 else None,
+        versions=versions(),
+        data=data.name,
+        command=command,
+        threshold=None if calibration is None else calibration.rule.enter,
+        false_alarms_per_day=None if calibration is None else calibration.promised_per_day,
+        label_source=data.label_source,
+        notes=tuple(run.notes),
+    )
+
+
+def _pictures(
+    model: Model,
+    run: _Run,
+    facts: RunFacts,
+    alerts: Mapping[str, Sequence[Span]] | None,
+    flow: Sequence[FloatArray] | None,
+) -> Iterator[Picture]:
+    """Plots, then second looks; a second look that fails loses only itself."""
+    from monitor.evaluation.gallery import misses_picture, video_pictures
+
+    scores = [scored.scores for scored in run.scored]
+    plots = video_pictures(scores, threshold=facts.threshold, alerts=alerts, flow=flow)
+    yield next(plots)  # the overview
+    try:
+        peaks = sights_of(highest(scores), run.videos, model)
+        misses = sights_of(worst_misses(scores), run.videos, model)
+    except (MonitorError, ModelError) as error:
+        log.warning("no pictures of single frames: %s", error)
+        peaks, misses = [], []
+    if peaks:
+        scale = scale_of(model, [sight for _, sight in peaks])
+        yield highest_picture(peaks, scale)
+        if misses:
+            yield misses_picture(misses_of(misses), scale)
+    yield from plots

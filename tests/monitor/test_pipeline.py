@@ -1,0 +1,281 @@
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.detector import Budget, Detector, Step
+from models.registry import build
+from monitor import pipeline
+from monitor.datasets import open_data
+from monitor.errors import DataSetError, StoreError, UsageError
+from monitor.footage import find_footage, fit_size
+from monitor.model import Model, load_model, save_model
+from monitor.pipeline import calibrate_model, new_detector, readings_of, train_model, unfinished
+from monitor.records import Frame
+from tests.monitor.footage import TINY, picture, write_clip, write_set
+
+STEPS = Budget(steps=6)
+
+
+def detector(seed: int = 0, **options: Any) -> Detector:
+    torch.manual_seed(seed)
+    return build("frame_prediction", **(TINY | options))
+
+
+@pytest.fixture(scope="module")
+def footage(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp("set") / "tiny", n_frames=240)
+
+
+def train(data: Path, path: Path | None = None, **how: Any) -> Model:
+    how = {"budget": STEPS} | how
+    return train_model(detector(), open_data(data), path=path, **how)
+
+
+@pytest.fixture(scope="module")
+def trained(footage: Path) -> Model:
+    return train(footage)
+
+
+def frames(count: int, rate: float = 10) -> list[Frame]:
+    return [Frame(picture(i, seed=0, wrong=False), i, i / rate) for i in range(count)]
+
+
+@pytest.mark.parametrize(
+    ("source", "size"),
+    [
+        ((240, 360), (128, 192)),
+        ((720, 1280), (112, 208)),
+        ((480, 640), (128, 176)),
+        ((1280, 720), (208, 112)),
+        ((100, 100), (160, 160)),
+        ((10, 4000), (16, 3136)),
+    ],
+)
+def test_the_size_follows_the_source(source: tuple[int, int], size: tuple[int, int]) -> None:
+    assert fit_size(source, (128, 192)) == size
+
+
+def test_lite_takes_the_shape_of_the_footage_and_nothing_else_does(tmp_path: Path) -> None:
+    write_clip(tmp_path / "wide", 2, seed=0)  # 32 x 48
+    data = open_data(tmp_path / "wide")
+    small = {"width": 4}
+    assert new_detector("frame_prediction", "lite", small, data, seed=0).spec.size == (128, 192)
+    sized = {"size": (64, 64), **small}
+    assert new_detector("frame_prediction", "lite", sized, data, seed=0).spec.size == (64, 64)
+    paper = {"discriminator_width": 4, **small}
+    assert new_detector("frame_prediction", "paper", paper, data, seed=0).spec.size == (256, 256)
+
+
+def test_a_new_detector_is_that_of_its_seed(footage: Path) -> None:
+    data = open_data(footage)
+    made = [new_detector("frame_prediction", "lite", TINY, data, seed=s) for s in (1, 1, 2)]
+    first, same, other = (next(iter(one.parameters())) for one in made)
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+
+
+def test_training_leaves_a_calibrated_model_that_says_where_it_is_from(
+    footage: Path, tmp_path: Path
+) -> None:
+    model = train(footage, tmp_path / "m.pt", seed=3, false_alarms_per_day=48)
+    loaded = load_model(tmp_path / "m.pt")
+    facts = loaded.provenance
+    assert (facts["seed"], facts["steps"], facts["interrupted"]) == (3, 6, False)
+    assert (facts["data"], facts["layout"]) == (str(footage), "frames")
+    assert facts["source_size"] == [32, 48]
+    assert facts["rate_hz"] is None
+    assert facts["frames"] == {"fit": 414, "held_out": 90, "calibration": 216}
+    assert facts["seconds"]["calibration"] == pytest.approx(21.6)
+    assert facts["when"].endswith("+00:00")
+    assert loaded.calibrated().promised_per_day == 48
+    assert not loaded.calibrated().promise_kept_by_data  # 22 seconds are not a day
+    assert loaded.calibrated().readings == 216 - 3 * (model.detector.spec.span - 1)
+    assert loaded.map_scale is not None
+    assert not unfinished(tmp_path / "m.pt").exists()
+
+
+def test_the_same_seed_and_steps_give_the_same_model(footage: Path, trained: Model) -> None:
+    again = train(footage)
+    for name, value in trained.detector.state_dict().items():
+        assert torch.equal(value, again.detector.state_dict()[name]), name
+    assert np.array_equal(trained.calibrated().scores, again.calibrated().scores)
+
+
+def test_readings_have_p_values_only_after_calibration(trained: Model) -> None:
+    readings = list(readings_of(frames(30), trained, maps=True))
+    assert len(readings) == 30 - trained.detector.spec.span + 1
+    expected = trained.calibrated().p_value([reading.score for reading in readings])
+    assert [reading.p_value for reading in readings] == pytest.approx(expected.tolist())
+    assert readings[0].map is not None
+    raw = list(readings_of(frames(30), replace(trained, calibration=None), batch=3, most=0))
+    assert [r.score for r in raw] == pytest.approx([r.score for r in readings], rel=1e-5)
+    assert raw[0].p_value is None
+    assert raw[0].map is None
+
+
+def test_a_much_faster_source_is_thinned(trained: Model) -> None:
+    slow = replace(trained, provenance=trained.provenance | {"rate_hz": 10.0})
+    assert [r.frame.index for r in readings_of(frames(30, rate=30), slow)] == [*range(6, 30, 3)]
+    assert len(list(readings_of(frames(30, rate=11), slow))) == 28
+
+
+def test_too_little_footage_for_a_threshold_still_leaves_a_model(tmp_path: Path) -> None:
+    write_clip(tmp_path / "short", 60, seed=0)  # 0.8 s to calibrate on, all of it warm-up
+    model = train(tmp_path / "short", tmp_path / "m.pt")
+    assert model.calibration is None
+    assert any("not calibrated: no footage left after warm-up" in n for n in _notes(model))
+    assert load_model(tmp_path / "m.pt").detector.fitted
+
+
+def _notes(model: Model) -> list[str]:
+    notes: list[str] = model.provenance["notes"]
+    return notes
+
+
+def test_footage_shorter_than_a_clip_is_refused(tmp_path: Path) -> None:
+    write_clip(tmp_path / "short", 16, seed=0)
+    with pytest.raises(DataSetError, match=r"too little normal footage \(short\).*3 frames at"):
+        train(tmp_path / "short")
+
+
+def test_ctrl_c_keeps_what_was_learned(footage: Path, tmp_path: Path) -> None:
+    def stop(step: Step) -> None:
+        if step.index == 2:
+            raise KeyboardInterrupt
+
+    model = train(footage, tmp_path / "m.pt", log=stop)
+    assert (model.provenance["interrupted"], model.provenance["steps"]) == (True, 2)
+    assert load_model(tmp_path / "m.pt").calibration is not None
+
+
+def test_a_second_ctrl_c_leaves_a_file_to_go_on_from(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(_step: Step) -> None:
+        raise KeyboardInterrupt
+
+    fit = type(detector()).fit
+
+    def fit_and_stop(self: Detector, *args: Any, **how: Any) -> None:
+        fit(self, *args, **how)
+        self.fitted = False
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(type(detector()), "fit", fit_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(footage, tmp_path / "m.pt", log=stop)
+    assert not (tmp_path / "m.pt").exists()
+    kept = load_model(unfinished(tmp_path / "m.pt"))
+    assert not kept.detector.fitted
+    assert kept.detector.training_state["step"] == 1
+
+
+def test_ctrl_c_during_calibration_leaves_a_fitted_model(footage: Path, tmp_path: Path) -> None:
+    def stop(_what: str, _done: int, _total: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(footage, tmp_path / "m.pt", progress=stop)
+    model = load_model(tmp_path / "m.pt")
+    assert model.detector.fitted
+    assert model.calibration is None
+
+
+def test_while_learning_a_checkpoint_is_kept_and_the_old_model_is_not_touched(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "SAVE_EVERY_S", 0.0)
+    path = tmp_path / "m.pt"
+    path.write_text("the old model")
+    seen: list[int] = []
+
+    def look(_step: Step) -> None:
+        seen.append(load_model(unfinished(path)).provenance["steps"])
+        assert path.read_text() == "the old model"
+
+    train(footage, path, log=look)
+    assert seen == [1, 2, 3, 4, 5, 6]
+    assert load_model(path).detector.fitted
+    assert not unfinished(path).exists()
+
+
+def test_a_disk_that_fills_up_costs_the_checkpoint_not_the_training(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "SAVE_EVERY_S", 0.0)
+
+    def full(_model: Model, path: Path) -> None:
+        if path.suffix == ".training":
+            raise StoreError("disk full")
+        save_model(_model, path)
+
+    monkeypatch.setattr(pipeline, "save_model", full)
+    assert train(footage, tmp_path / "m.pt").provenance["steps"] == 6
+
+
+def test_a_write_that_fails_leaves_the_old_model_whole(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "m.pt"
+    path.write_text("the old model")
+
+    def full(*_args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        train(footage, path)
+    assert path.read_text() == "the old model"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_going_on_adds_steps(footage: Path, tmp_path: Path) -> None:
+    train(footage, tmp_path / "m.pt")
+    loaded = load_model(tmp_path / "m.pt")
+    before = {name: value.clone() for name, value in loaded.detector.state_dict().items()}
+    model = train_model(loaded.detector, open_data(footage), budget=STEPS)
+    assert model.provenance["steps"] == 12
+    after = model.detector.state_dict()
+    assert any(not torch.equal(value, after[name]) for name, value in before.items())
+
+
+def test_calibrating_anew_keeps_the_detector_and_changes_the_promise(
+    footage: Path, tmp_path: Path, trained: Model
+) -> None:
+    write_clip(tmp_path / "quiet", 300, seed=1)
+    model = calibrate_model(trained, open_data(tmp_path / "quiet"), false_alarms_per_day=2400)
+    assert model.calibrated().promised_per_day == 2400
+    assert model.calibrated().readings == 300 - model.detector.spec.span + 1
+    assert trained.calibrated().promised_per_day == 24
+    assert model.detector is trained.detector
+    own = calibrate_model(trained, open_data(footage))  # only what was not learned from
+    assert own.calibrated().readings == trained.calibrated().readings
+
+
+def test_another_shape_of_picture_is_refused(tmp_path: Path, trained: Model) -> None:
+    write_clip(tmp_path / "c", 30, seed=1)
+    tall = replace(trained, provenance=trained.provenance | {"source_size": [48, 32]})
+    with pytest.raises(UsageError, match="another shape of picture is another camera"):
+        calibrate_model(tall, open_data(tmp_path / "c"))
+
+
+def test_an_unreadable_training_video_is_left_out_unless_strict(tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    write_clip(root / "good", 60, seed=0)
+    (root / "bad.mp4").write_text("no video")
+    found = find_footage(open_data(root, layout="videos"))
+    assert [video.name for video in found.videos] == ["good"]
+    assert any("left out" in note and "bad.mp4" in note for note in found.notes)
+    with pytest.raises(OSError, match=r"bad\.mp4"):
+        find_footage(open_data(root, layout="videos", strict=True))
+    assert asdict(found)["rate_hz"] is None
+
+
+def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "tiny", n_train=0)
+    with pytest.raises(DataSetError, match="no normal footage to learn from"):
+        find_footage(open_data(root))

@@ -1,0 +1,238 @@
+import csv
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score
+
+from models.detector import Budget
+from models.registry import build
+from monitor.datasets import open_data
+from monitor.errors import CorruptFrameError, DataSetError, LabelError, StoreError, UsageError
+from monitor.evaluation.results import read_scores_csv
+from monitor.model import Model
+from monitor.pipeline import train_model
+from monitor.scored import score_data, score_video
+from monitor.sights import highest, look_at, sights_of
+from tests.monitor.footage import TINY, write_clip, write_set
+
+DESIGNED = {
+    "detector", "preset", "protocol", "n_frames", "auroc_micro", "auroc_causal", "auroc_macro",
+    "ap", "prevalence", "eer", "f1_max", "pixel_auroc", "aupro", "false_alarm_rate_promised",
+    "false_alarm_rate_measured", "fps", "seconds", "device", "seed", "versions", "notes",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp("set") / "tiny", n_frames=240, masks=True)
+
+
+@pytest.fixture(scope="module")
+def model(root: Path) -> Model:
+    torch.manual_seed(0)
+    detector = build("frame_prediction", **TINY, learning_rate=3e-3)
+    return train_model(detector, open_data(root), budget=Budget(steps=60))
+
+
+@pytest.fixture(scope="module")
+def out(root: Path, model: Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("out") / "new"
+    score_data(model, open_data(root), folder, command="oddwatch score m.pt tiny -o out")
+    return folder
+
+
+def figures(folder: Path) -> dict[str, object]:
+    found: dict[str, object] = json.loads((folder / "report.json").read_text())
+    return found
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "scores.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_report_has_what_was_designed(out: Path) -> None:
+    assert set(figures(out)) >= DESIGNED
+    assert figures(out)["frames_unreadable"] == 0
+
+
+def test_there_is_a_row_for_every_scored_frame(out: Path, model: Model) -> None:
+    first = model.detector.spec.span - 1
+    expected = [(name, str(index)) for name in ("00", "01") for index in range(first, 80)]
+    assert [(row["video"], row["frame"]) for row in rows(out)] == expected
+    assert figures(out)["n_frames"] == len(expected)
+    assert rows(out)[0]["time_s"] == str(first / 10)
+    assert all(0 < float(row["p_value"]) <= 1 for row in rows(out))
+    head = (out / "terms.csv").read_text().splitlines()[0].split(",")
+    assert head == ["video", "frame", *sorted(set(head[2:]))]  # no name twice
+    assert "psnr" in head
+
+
+def test_the_figures_follow_from_the_table(out: Path) -> None:
+    label = np.array([int(row["label"]) for row in rows(out)])
+    score = np.array([float(row["score"]) for row in rows(out)])
+    video = np.array([row["video"] for row in rows(out)])
+    assert figures(out)["auroc_causal"] == pytest.approx(roc_auc_score(label, score), abs=1e-6)
+    stretched = score.copy()
+    for name in np.unique(video):
+        own = score[video == name]
+        stretched[video == name] = (own - own.min()) / (own.max() - own.min())
+    assert figures(out)["auroc_micro"] == pytest.approx(roc_auc_score(label, stretched), abs=1e-6)
+
+
+def test_the_wrong_thing_is_found_frame_and_place(out: Path) -> None:
+    assert float(str(figures(out)["auroc_causal"])) > 0.9
+    assert float(str(figures(out)["pixel_auroc"])) > 0.8
+    assert float(str(figures(out)["fps"])) > 0
+
+
+def test_the_page_and_its_pictures_are_written(out: Path) -> None:
+    names = {path.name for path in out.glob("*.png")}
+    assert names >= {"overview_sheet.png", "highest_sheet.png", "misses_sheet.png", "roc.png"}
+    assert "oddwatch score m.pt tiny -o out" in (out / "report.html").read_text()
+
+
+def test_the_flow_baseline_and_the_clock_stand_beside_it(out: Path) -> None:
+    baselines = figures(out)["baselines"]
+    assert isinstance(baselines, dict)
+    assert set(baselines) == {"clock", "flow_magnitude"}
+    assert baselines["flow_magnitude"]["auroc_causal"] is not None
+
+
+def test_a_model_without_calibration_scores_without_alerts(
+    root: Path, model: Model, tmp_path: Path
+) -> None:
+    report = score_data(replace(model, calibration=None), open_data(root), tmp_path, pictures=False)
+    assert report.number("auroc_causal") is not None
+    assert report.number("false_alarm_rate_promised") is None
+    assert any("run: oddwatch calibrate" in text for text in report.texts("notes"))
+    assert all(row["p_value"] == "" for row in rows(tmp_path))
+
+
+def test_videos_without_labels_are_all_scored(model: Model, tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    write_clip(root / "a", 40, seed=0)
+    write_clip(root / "b", 30, seed=1, wrong=range(15, 25))
+    report = score_data(model, open_data(root, layout="videos"), tmp_path / "out")
+    assert report.figures["n_videos"] == 2
+    assert report.number("auroc_causal") is None
+    notes = report.texts("notes")
+    assert any("no test split: all videos are scored" in text for text in notes)
+    assert any("no video has labels" in text for text in notes)
+    assert (tmp_path / "out" / "highest_sheet.png").exists()
+    assert not (tmp_path / "out" / "misses_sheet.png").exists()
+
+
+@pytest.fixture
+def damaged(root: Path, tmp_path: Path) -> Path:
+    copy = tmp_path / "damaged"
+    shutil.copytree(root, copy)
+    frame = copy / "testing" / "frames" / "00" / "030.jpg"
+    frame.write_bytes(frame.read_bytes()[:200])
+    return copy
+
+
+def test_a_corrupt_frame_is_left_out_and_counted(
+    damaged: Path, model: Model, tmp_path: Path
+) -> None:
+    report = score_data(model, open_data(damaged), tmp_path / "out", pictures=False)
+    assert report.figures["frames_unreadable"] == 1
+    assert any("030.jpg" in text for text in report.texts("notes"))
+    scored = [(row["video"], row["frame"]) for row in rows(tmp_path / "out")]
+    assert ("00", "30") not in scored
+    assert ("00", "31") in scored
+    labels = {row["frame"]: row["label"] for row in rows(tmp_path / "out") if row["video"] == "00"}
+    assert (labels["39"], labels["40"]) == ("0", "1")
+
+
+def test_a_corrupt_frame_is_fatal_when_strict(damaged: Path, model: Model, tmp_path: Path) -> None:
+    with pytest.raises(CorruptFrameError, match=r"030\.jpg"):
+        score_data(model, open_data(damaged, strict=True), tmp_path / "out")
+    assert not (tmp_path / "out" / "report.json").exists()
+
+
+def test_a_last_video_that_is_no_video_loses_only_itself(model: Model, tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    write_clip(root / "a", 40, seed=0)
+    (root / "z.mp4").write_bytes(b"\0\0\0\x20ftypisom and then the power went")
+    report = score_data(model, open_data(root), tmp_path / "out", pictures=False)
+    assert report.figures["n_videos"] == 1
+    assert any("z is not scored" in text and "cut off" in text for text in report.texts("notes"))
+
+
+def test_a_video_shorter_than_a_clip_is_said(model: Model, tmp_path: Path) -> None:
+    write_clip(tmp_path / "v", 2, seed=0)
+    with pytest.raises(DataSetError, match=r"2 of 2 frames could be read.* takes 3 unbroken ones"):
+        score_data(model, open_data(tmp_path / "v"), tmp_path / "out")
+
+
+def test_labels_that_do_not_fit_are_refused(root: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "wrong"
+    shutil.copytree(root, copy)
+    np.save(copy / "labels.npy", np.zeros(150, np.bool_))
+    with pytest.raises(LabelError, match=r"150 labels, but the 2 test clips .* have 160 frames"):
+        open_data(copy)
+
+
+def test_another_shape_of_picture_is_refused(model: Model, tmp_path: Path) -> None:
+    tall: NDArray[np.uint8] = np.zeros((48, 32, 3), np.uint8)
+    (tmp_path / "tall").mkdir()
+    for index in range(5):
+        cv2.imwrite(str(tmp_path / "tall" / f"{index}.png"), tall)
+    with pytest.raises(UsageError, match="is 32x48, the model learned on 48x32"):
+        score_data(model, open_data(tmp_path / "tall"), tmp_path / "out")
+
+
+def test_results_that_cannot_be_written_are_found_out_first(
+    root: Path, model: Model, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError, match=r"cannot write results to .*expected a folder"):
+        score_data(model, open_data(root), tmp_path / "file")
+
+
+def test_alerts_are_those_of_the_rule(root: Path, model: Model) -> None:
+    video = open_data(root).test[0]
+    calibration = model.calibrated()
+    low = replace(calibration, rule=replace(calibration.rule, enter=1e-6, exit=1e-6))
+    alerts = score_video(video, replace(model, calibration=low)).alerts
+    assert alerts is not None
+    assert [span.end_s for span in alerts] == [7.9]
+    assert alerts[0].start_s == pytest.approx(1.7, abs=1)  # two seconds of warm-up, less a window
+    never = replace(calibration, rule=replace(calibration.rule, enter=1e9, exit=1e9))
+    assert score_video(video, replace(model, calibration=never)).alerts == ()
+
+
+def test_the_highest_frames_are_apart_and_of_all_videos(out: Path) -> None:
+    videos = read_scores_csv(out / "scores.csv")
+    found = highest(videos, 4)
+    assert {frame.video for frame in found[:2]} == {"00", "01"}
+    assert found[0].score == max(float(video.score.max()) for video in videos)
+    for frame in found:
+        near = [o for o in found if o.video == frame.video and o is not frame]
+        assert all(abs(o.time_s - frame.time_s) >= 3 for o in near)
+
+
+def test_a_second_look_sees_the_same_frame(root: Path, model: Model, out: Path) -> None:
+    data = open_data(root)
+    video = data.test[0]
+    sight = look_at(video, 50, model)
+    assert sight is not None
+    assert np.array_equal(sight.image, next(iter(video.frames(50, 51))).image)
+    score = read_scores_csv(out / "scores.csv")[0].score[50 - model.detector.spec.span + 1]
+    assert sight.map.max() == pytest.approx(score, rel=1e-4)  # the rule "window"
+    assert sight.expected is not None
+    assert sight.expected.shape == (*model.detector.spec.size, 3)
+    assert len(sights_of(highest(read_scores_csv(out / "scores.csv")), data.test, model)) > 0
+
+
+def test_pictures_can_be_left_out(root: Path, model: Model, tmp_path: Path) -> None:
+    score_data(model, open_data(root), tmp_path, pictures=False)
+    assert list(tmp_path.glob("*.png")) == []
