@@ -1,0 +1,134 @@
+"""The command `oddwatch`: what can be asked of it, and what a failure looks like.
+
+Imports no torch: `oddwatch --help` is asked for often and answers at once. Commands import what
+they need when they run.
+"""
+
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+import monitor
+from monitor.cli.calibrate import calibrate as calibrate_command
+from monitor.cli.check import check as check_command
+from monitor.cli.demo import demo as demo_command
+from monitor.cli.detectors import detectors as detectors_command
+from monitor.cli.events import app as events_app
+from monitor.cli.score import score as score_command
+from monitor.cli.train import train as train_command
+from monitor.cli.watch import watch as watch_command
+from monitor.errors import MonitorError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+NOBODY_READS = 1  # as typer has it; `oddwatch events list | head -1` is not worth a word
+WRONG_USE = ("OptionError", "UnknownDetectorError")  # of models.errors, which would import torch
+
+app = typer.Typer(
+    name="oddwatch",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+app.command("demo")(demo_command)
+app.command("detectors")(detectors_command)
+app.command("check")(check_command)
+app.command("train")(train_command)
+app.command("calibrate")(calibrate_command)
+app.command("score")(score_command)
+app.command("watch")(watch_command)
+app.add_typer(events_app, name="events")
+
+
+@app.callback(invoke_without_command=True)
+def oddwatch(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[  # noqa: ARG001  taken off before, wherever it stands; here for the help
+        bool, typer.Option("--debug", help="Show the whole trace of a failure.")
+    ] = False,
+) -> None:
+    """Learn from normal footage what is usual for a camera; then say what is not.
+
+    \b
+    Try it:  oddwatch demo
+    Use it:  oddwatch train fusion NORMAL.mp4 -o door.pt
+             oddwatch watch rtsp://camera/stream --model door.pt
+    """  # noqa: D301  a form feed would do as well, but says less
+    if version:
+        print(f"oddwatch {monitor.__version__}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    sys.exit(_run(words, debug=debug))
+
+
+def _run(words: list[str], *, debug: bool) -> int:
+    try:
+        status = app(words, prog_name="oddwatch", standalone_mode=False)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _hang_up()
+        return NOBODY_READS
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except Exception as error:  # noqa: BLE001  the one place where all that can fail ends
+        if debug:
+            traceback.print_exc()
+        return _report(error, as_json="--json" in words, debug=debug)
+    if status == INTERRUPTED:
+        print("oddwatch: interrupted", file=sys.stderr)
+    return status if isinstance(status, int) else 0
+
+
+def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
+    """Say what failed in one line; the exit status that it comes to."""
+    text, status = _explain(error, debug=debug)
+    line = " ".join(text.split())
+    if as_json:
+        print(json.dumps({"error": line, "exit_status": status}, ensure_ascii=False), flush=True)
+    else:
+        print(f"oddwatch: {line}", file=sys.stderr)
+    return status
+
+
+def _explain(error: Exception, *, debug: bool) -> tuple[str, int]:
+    if isinstance(error, MonitorError):
+        return str(error), error.exit_status
+    if any(kind.__module__ == "models.errors" for kind in type(error).__mro__):
+        return str(error), 2 if type(error).__name__ in WRONG_USE else 1
+    message = getattr(error, "format_message", None)  # of typer's own errors, whichever its version
+    if message is not None:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "oddwatch"
+        return f"{message()} (see: {command} --help)", 2
+    if type(error).__name__ == "Abort":  # typer's word for Ctrl-C
+        return "interrupted", INTERRUPTED
+    if isinstance(error, OSError):
+        return _os_error(error), 1
+    hint = "" if debug else "; --debug shows the trace"
+    return f"unexpected {type(error).__name__}: {error}{hint}", 1
+
+
+def _os_error(error: OSError) -> str:
+    if error.filename is None or error.strerror is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
+
+
+def _hang_up() -> None:
+    """So that the interpreter does not fail once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,191 @@
+"""`oddwatch watch`: a file or a camera in, alerts out, as lines for people or for programs."""
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.check import refuse_config
+from monitor.cli.events import DATABASE, DEFAULT_FOLDER, parse_time
+from monitor.cli.quiet import quiet_sources
+from monitor.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.cli.watch_lines import Teller
+    from monitor.model import Model
+    from monitor.sources import Source
+    from monitor.store import Store
+    from monitor.watching import WatchSettings
+
+
+def watch(
+    *,
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="Video files, folders of frames, or one camera."),
+    ],
+    model: Annotated[Path, typer.Option("--model", "-m", help="A trained, calibrated model.")],
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Print lines; no dashboard.")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", help="Folder for the database, snapshots and clips.")
+    ] = DEFAULT_FOLDER,
+    store: Annotated[
+        str | None,
+        typer.Option("--store", metavar="PATH|URL", help="Another database than events.db there."),
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One JSON object per line, for programs.")
+    ] = False,
+    until_s: Annotated[
+        float | None, typer.Option(min=0, help="Stop at this second of the source.")
+    ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="When the recording began; without it, now."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+) -> None:
+    """Watch files or a camera.
+
+    What is not usual there is told, stored and shown in snapshots and clips. Ctrl-C ends it, with
+    what is open stored. Several files are watched one after another.
+
+    \b
+    Examples:  oddwatch watch rtsp://camera/stream --model door.pt --headless
+               oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
+    """  # noqa: D301
+    for source in sources:
+        refuse_config(source)
+    began = _parse_origin(origin)
+    if not headless:
+        print(
+            "the dashboard comes with a later version; going on as with --headless", file=sys.stderr
+        )
+
+    from monitor.cli.watch_lines import JsonTeller, TextTeller
+    from monitor.model import choose_device, load_model
+    from monitor.watching import WatchSettings
+
+    place = store or str(out / DATABASE)
+    settings = WatchSettings(
+        model=str(model), origin=began, until_s=float("inf") if until_s is None else until_s
+    )
+    with ExitStack() as held:
+        held.enter_context(quiet_sources())
+        opened = _open_all(sources, held)
+        trained = load_model(model, choose_device(device))
+        trained.calibrated()
+        kept = held.enter_context(_open_store(place, out))
+        teller = JsonTeller() if as_json else TextTeller(place, out)
+        stop = held.enter_context(_stop_on_signals())
+        round_ = _Round(trained, kept, out.absolute(), settings, stop, teller)
+        whole = [round_.watch(name, source) for name, source in opened.items()]
+    if not all(whole):
+        raise typer.Exit(1)
+
+
+@dataclass(frozen=True)
+class _Round:
+    """What all sources of one command share."""
+
+    model: "Model"
+    store: "Store"
+    folder: Path
+    settings: "WatchSettings"
+    stop: threading.Event
+    teller: "Teller"
+
+    def watch(self, name: str, source: "Source") -> bool:
+        """Watch a source to its end; whether that was a good one."""
+        from monitor.watching import Summary, watch
+
+        if self.stop.is_set():
+            return True
+        settings = replace(self.settings, name=name)
+        whole = False
+        with self.teller.about(source, settings):
+            for event in watch(
+                source,
+                self.model,
+                store=self.store,
+                folder=self.folder,
+                settings=settings,
+                stop=self.stop.is_set,
+            ):
+                self.teller.tell(event)
+                if isinstance(event, Summary):
+                    whole = not event.fault and not event.unstored
+        return whole
+
+
+def _parse_origin(origin: str | None) -> datetime | None:
+    """A moment; unlike in a query, a span before now means nothing here."""
+    if origin is not None and origin[-1:].isalpha() and not origin.endswith("Z"):
+        raise UsageError(f"origin {origin!r}: expected a time such as 2026-03-01T18:00:00")
+    return parse_time(origin)
+
+
+def _open_all(sources: Sequence[str], held: ExitStack) -> dict[str, "Source"]:
+    """All sources under the names that alerts know them by; a missing one is found at once."""
+    from monitor.sources import open_source
+
+    opened = [held.enter_context(open_source(source)) for source in sources]
+    if len(opened) > 1 and any(source.live for source in opened):
+        raise UsageError(
+            "several sources with a camera among them: this version watches one camera at a time; "
+            "run oddwatch watch once for each"
+        )
+    names = [source.name for source in opened]
+    unique = len(set(names)) == len(names)
+    if not unique and len(set(sources)) < len(sources):
+        raise UsageError("the same source is named twice; name it once")
+    return dict(zip(names if unique else sources, opened, strict=True))
+
+
+@contextmanager
+def _open_store(place: str, out: Path) -> Iterator["Store"]:
+    """The store, and a folder for evidence that can be written.
+
+    Raises:
+        StoreError: Before an hour of watching, not after it.
+    """
+    from monitor.store import Store
+
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / ".oddwatch.probe"
+        probe.write_bytes(b"")
+        probe.unlink()
+    except OSError as error:
+        raise StoreError(f"{out}: no evidence can be kept there: {error.strerror}") from error
+    with Store(place) as store:
+        ended = store.close_orphans()
+        if ended:
+            print(f"ended {ended} alert(s) that an earlier run left open", file=sys.stderr)
+        yield store
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """The first Ctrl-C or SIGTERM asks to stop; a second Ctrl-C interrupts."""
+    stop = threading.Event()
+
+    def ask(_number: int, _frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

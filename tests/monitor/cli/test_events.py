@@ -1,0 +1,145 @@
+import csv
+import io
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from monitor.cli.events import parse_time
+from monitor.errors import UsageError
+from monitor.records import Alert
+from monitor.store import Store
+from tests.monitor.cli.calling import Answer, call
+
+Capsys = pytest.CaptureFixture[str]
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DOOR = Alert("01HAAA", "door", "end", 2, 5.0, 8.5, 6.0, 0.9, 1.3e-5, "motion")
+YARD = Alert("01HBBB", "yard", "update", 3, 60.0, 70.0, 65.0, 0.7, None)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    with Store(tmp_path / "events.db") as store:
+        store.record(DOOR, origin=NOON, model="door.pt")
+        store.attach(DOOR.id, snapshot="/evidence/door.jpg")
+        store.record(YARD, origin=NOON)
+    return tmp_path
+
+
+def ids(answer: Answer) -> list[str]:
+    assert answer.status == 0
+    return [row["id"] for row in answer.lines[0]]
+
+
+def test_alerts_are_listed_newest_first(capsys: Capsys, folder: Path) -> None:
+    heads, first, second = call(capsys, "events", "list", "--store", folder).out.splitlines()
+    assert heads.split()[:3] == ["id", "started", "source"]
+    assert first.split()[0] == "01HBBB"
+    assert "open" in first
+    for cell in ("01HAAA", "door", "ended", "3.5 s", "1.3e-05", "motion"):
+        assert cell in second
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ((), ["01HBBB", "01HAAA"]),
+        (("--source", "door"), ["01HAAA"]),
+        (("--open",), ["01HBBB"]),
+        (("--ended",), ["01HAAA"]),
+        (("--since", "2026-03-01T12:00:30+00:00"), ["01HBBB"]),
+        (("--until", "2026-03-01T12:00:30+00:00"), ["01HAAA"]),
+        (("--since", "1h"), []),
+        (("--label", "true"), []),
+        (("--acked",), []),
+        (("--limit", "1"), ["01HBBB"]),
+    ],
+)
+def test_filters_narrow(
+    capsys: Capsys, folder: Path, words: tuple[str, ...], expected: list[str]
+) -> None:
+    assert ids(call(capsys, "events", "list", "--store", folder, "--json", *words)) == expected
+
+
+def test_what_a_limit_leaves_out_is_said(capsys: Capsys, folder: Path) -> None:
+    answer = call(capsys, "events", "list", "--store", folder, "--limit", 1)
+    assert answer.err == "1 older ones are not shown; see --limit\n"
+
+
+def test_one_alert_is_shown_by_the_beginning_of_its_id(capsys: Capsys, folder: Path) -> None:
+    shown = call(capsys, "events", "show", "01ha", "--store", folder).out
+    assert "in source   0:00:05.0 to 0:00:08.5, peak at 0:00:06.0" in shown
+    assert "snapshot    /evidence/door.jpg" in shown
+    assert "model       door.pt" in shown
+    assert "clip" not in shown
+    (plain,) = call(capsys, "events", "show", "01HA", "--store", folder, "--json").lines
+    assert (plain["id"], plain["started_at"]) == ("01HAAA", "2026-03-01T12:00:05+00:00")
+
+
+def test_an_alert_is_acknowledged_and_labelled(capsys: Capsys, folder: Path) -> None:
+    call(capsys, "events", "ack", "01HA", "--store", folder)
+    call(capsys, "events", "label", "01HA", "true", "--note", "a cat", "--store", folder)
+    words = ("events", "list", "--store", folder, "--json", "--acked", "--label", "true")
+    (found,) = call(capsys, *words).lines[0]
+    assert (found["id"], found["label"], found["note"]) == ("01HAAA", "true", "a cat")
+
+
+def test_wrong_use_is_said(capsys: Capsys, folder: Path) -> None:
+    answer = call(capsys, "events", "label", "01HA", "false", "--store", folder)
+    assert answer.status == 2
+    assert "expected one of true, normal_here, unsure" in answer.err
+    assert call(capsys, "events", "list", "--store", folder, "--since", "soon").status == 2
+    answer = call(capsys, "events", "show", "01X", "--store", folder)
+    assert (answer.status, answer.err.count("\n")) == (1, 1)
+    assert "no alert begins with '01X'" in answer.err
+
+
+def test_csv_goes_to_standard_output_or_a_file(
+    capsys: Capsys, folder: Path, tmp_path: Path
+) -> None:
+    printed = call(capsys, "events", "export", "--store", folder).out
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert [row["source"] for row in rows] == ["yard", "door"]
+    answer = call(capsys, "events", "export", "--store", folder, "-o", tmp_path / "all.csv")
+    assert answer.out == ""
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8") as file:
+        assert list(csv.DictReader(file)) == rows
+    answer = call(capsys, "events", "export", "--store", folder, "--json", "--source", "door")
+    assert [row["id"] for row in json.loads(answer.out)] == ["01HAAA"]
+
+
+def test_a_file_that_cannot_be_written_is_named(capsys: Capsys, folder: Path) -> None:
+    answer = call(capsys, "events", "export", "--store", folder, "-o", folder / "no" / "all.csv")
+    assert answer.status == 1
+    assert f"{folder / 'no' / 'all.csv'}: cannot be written: No such file" in answer.err
+
+
+def test_reading_makes_no_store(capsys: Capsys, tmp_path: Path) -> None:
+    answer = call(capsys, "events", "list", "--store", tmp_path)
+    assert answer.status == 1
+    assert "no events there" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_no_alert_is_said(capsys: Capsys, tmp_path: Path) -> None:
+    Store(tmp_path / "events.db").close()
+    assert call(capsys, "events", "list", "--store", tmp_path).out == "no alerts\n"
+
+
+def test_alerts_keep_their_ids_when_a_later_phase_comes(capsys: Capsys, folder: Path) -> None:
+    with Store(folder / "events.db") as store:
+        store.record(replace(YARD, phase="end", revision=4), origin=NOON)
+    assert ids(call(capsys, "events", "list", "--store", folder, "--json", "--open")) == []
+
+
+def test_times_are_moments_or_spans_before_now() -> None:
+    now = datetime.now(UTC)
+    assert parse_time(None) is None
+    assert parse_time("2026-03-01T13:00+01:00") == NOON
+    ago = parse_time("90m")
+    assert ago is not None
+    assert abs(now - timedelta(minutes=90) - ago) < timedelta(seconds=5)
+    with pytest.raises(UsageError, match="'soon': expected one such as 2026-03-01"):
+        parse_time("soon")

@@ -1,0 +1,145 @@
+"""What every command shares: help, versions, and one line for each failure."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import monitor
+from models.errors import CheckpointError, OptionError, UnknownDetectorError
+from monitor.cli import detectors
+from monitor.errors import SourceNotFoundError, UsageError
+from tests.monitor.cli.calling import call
+
+Capsys = pytest.CaptureFixture[str]
+HEAVY = ("torch", "av", "cv2", "sqlalchemy", "numpy", "matplotlib", "rich")
+
+
+def test_help_imports_nothing_heavy_and_is_quick() -> None:
+    code = (
+        "import sys, time; began = time.process_time()\n"
+        "from monitor.cli import main\n"
+        "try: main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)\n"
+        "print(time.process_time() - began, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    heavy, seconds = done.stderr.splitlines()
+    assert heavy == "[]"
+    assert float(seconds) < 0.5
+    for command in ("demo", "detectors", "check", "train", "calibrate", "score", "watch", "events"):
+        assert f"\n  {command} " in done.stdout
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("demo",), ("detectors",), ("check",), ("train",), ("calibrate",), ("score",), ("watch",)]
+    + [("events", name) for name in ("list", "show", "ack", "label", "export")],
+)
+def test_every_command_has_help_with_an_example(capsys: Capsys, command: tuple[str, ...]) -> None:
+    answer = call(capsys, *command, "--help")
+    assert answer.status == 0
+    assert f"oddwatch {' '.join(command)}" in answer.out.partition("xample")[2]
+
+
+def test_no_command_shows_the_help(capsys: Capsys) -> None:
+    answer = call(capsys)
+    assert (answer.status, answer.err) == (0, "")
+    assert "Usage: oddwatch" in answer.out
+
+
+def test_the_version(capsys: Capsys) -> None:
+    assert call(capsys, "--version").out == f"oddwatch {monitor.__version__}\n"
+
+
+def test_python_m_monitor_is_the_same() -> None:
+    root = Path(monitor.__file__).parents[1]
+    words = [sys.executable, "-m", "monitor", "--version"]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=root)
+    assert done.stdout == f"oddwatch {monitor.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (SourceNotFoundError("a.mp4: nothing there"), 1, "a.mp4: nothing there"),
+        (UsageError("not both"), 2, "not both"),
+        (CheckpointError("no model\nof ours"), 1, "no model of ours"),
+        (OptionError("no option 'x'"), 2, "no option 'x'"),
+        (UnknownDetectorError("no detector 'x'"), 2, "no detector 'x'"),
+        (PermissionError(13, "Permission denied", "a.pt"), 1, "a.pt: Permission denied"),
+        (
+            ZeroDivisionError("by 0"),
+            1,
+            "unexpected ZeroDivisionError: by 0; --debug shows the trace",
+        ),
+    ],
+)
+def test_a_failure_is_one_line_and_a_status(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int, line: str
+) -> None:
+    monkeypatch.setattr(detectors, "_rows", _raiser(error))
+    answer = call(capsys, "detectors")
+    assert (answer.status, answer.out, answer.err) == (status, "", f"oddwatch: {line}\n")
+    answer = call(capsys, "detectors", "--json")
+    assert answer.lines == [{"error": line, "exit_status": status}]
+
+
+def _raiser(error: BaseException) -> object:
+    def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_debug_shows_the_trace_wherever_it_stands(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detectors, "_rows", _raiser(ZeroDivisionError("by 0")))
+    for words in (("--debug", "detectors"), ("detectors", "--debug")):
+        answer = call(capsys, *words)
+        assert answer.err.startswith("Traceback")
+        assert answer.err.splitlines()[-1] == "oddwatch: unexpected ZeroDivisionError: by 0"
+
+
+def test_an_interrupt_is_said_in_a_line(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(detectors, "_rows", _raiser(KeyboardInterrupt()))
+    answer = call(capsys, "detectors")
+    assert (answer.status, answer.err.strip()) == (130, "oddwatch: interrupted")
+
+
+def test_wrong_use_is_said_in_a_line(capsys: Capsys) -> None:
+    answer = call(capsys, "watc")
+    assert answer.status == 2
+    assert answer.err.startswith("oddwatch: No such command 'watc'")
+    assert answer.err.count("\n") == 1
+    answer = call(capsys, "watch", "a.mp4")
+    assert answer.status == 2
+    assert "'--model'" in answer.err
+    assert answer.err.endswith("(see: oddwatch watch --help)\n")
+
+
+def test_a_reader_that_hangs_up_is_no_failure_worth_a_word() -> None:
+    code = "from monitor.cli import main; main(['--help'])"
+    running = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    assert running.stdout is not None
+    assert running.stderr is not None
+    running.stdout.close()
+    assert running.stderr.read() == b""
+    running.stderr.close()
+    assert running.wait(timeout=60) == 1
+
+
+def test_detectors_are_told_with_their_papers(capsys: Capsys) -> None:
+    from models.registry import DETECTORS
+
+    found = call(capsys, "detectors", "--json").lines[0]
+    assert [row["name"] for row in found] == list(DETECTORS)
+    assert all(row["map"] for row in found)
+    heads, *rows = call(capsys, "detectors").out.splitlines()
+    assert heads.split() == ["name", "kind", "map", "presets", "paper"]
+    assert len({row.index(found[i]["paper"]) for i, row in enumerate(rows)}) == 1  # aligned

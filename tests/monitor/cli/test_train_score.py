@@ -1,0 +1,178 @@
+"""`train`, `calibrate` and `score` as a user calls them, on a world that takes seconds to learn."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import typer
+from typer.testing import CliRunner
+
+from models.checkpoint import load
+from monitor.cli.calibrate import calibrate
+from monitor.cli.score import score
+from monitor.cli.train import train
+from monitor.errors import MonitorError, SourceNotFoundError, StoreError, UsageError
+from monitor.pipeline import unfinished
+from tests.monitor.footage import TINY_WORDS, write_clip, write_set
+
+app = typer.Typer(rich_markup_mode=None)
+for command in (train, calibrate, score):
+    app.command(command.__name__)(command)
+
+
+def call(*words: object) -> str:
+    """What a command prints on stdout; its error is raised."""
+    result = CliRunner().invoke(app, [str(word) for word in words])
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
+
+
+def learn(data: Path, out: Path, *words: object) -> str:
+    return call("train", "frame_prediction", data, "-o", out, "--steps", 5, *TINY_WORDS, *words)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_set(tmp_path_factory.mktemp("set") / "tiny", n_frames=240)
+
+
+@pytest.fixture(scope="module")
+def model(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("model") / "m.pt"
+    learn(root, path)
+    return path
+
+
+def test_training_says_what_was_learned_and_what_is_next(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new folder" / "m.pt"
+    said = learn(root, out, "--false-alarms-per-day", 12)
+    assert "frame_prediction (lite) learned 5 steps" in said
+    assert "from 414 frames (0.7 minutes) of 3 videos" in said
+    assert "for 12 false alarms per day" in said
+    assert f"saved to {out}" in said
+    assert f"next: oddwatch score '{out}'" in said
+    assert (out.parent / "m.losses.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_train_calibrate_score_end_to_end(root: Path, model: Path, tmp_path: Path) -> None:
+    quiet = tmp_path / "quiet"
+    write_clip(quiet, 200, seed=1)
+    other = tmp_path / "other.pt"
+    said = call("calibrate", model, quiet, "--false-alarms-per-day", 5, "-o", other)
+    assert "for 5 false alarms per day" in said
+    said = call("score", other, root, "-o", tmp_path / "out")
+    assert "frame_prediction (lite), 2 videos, 156 frames" in said
+    assert "promised 5.0" in said
+    assert f"open {tmp_path / 'out' / 'report.html'}" in said
+    assert (tmp_path / "out" / "scores.csv").exists()
+
+
+def test_json_is_one_object_and_nothing_else(root: Path, model: Path, tmp_path: Path) -> None:
+    facts = json.loads(learn(root, tmp_path / "m.pt", "--json"))
+    assert facts["model"] == str(tmp_path / "m.pt")
+    assert facts["provenance"]["steps"] == 5
+    assert facts["calibration"]["promised_per_day"] == 24
+    assert "scores" not in facts["calibration"]
+    found = json.loads(call("calibrate", model, root, "-o", tmp_path / "c.pt", "--json"))
+    assert found["calibration"]["rule"]["enter"] > 0
+    report = json.loads(call("score", model, root, "-o", tmp_path / "out", "--json"))
+    assert report == json.loads((tmp_path / "out" / "report.json").read_text())
+
+
+def test_resuming_goes_on(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.pt"
+    learn(root, out)
+    said = call("train", "frame_prediction", root, "-o", out, "--steps", 3, "--resume")
+    assert "learned 8 steps" in said
+    assert load(out).detector.training_state["step"] == 8
+
+
+def test_resuming_takes_up_what_was_left_unfinished(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.pt"
+    learn(root, out)
+    out.rename(unfinished(out))
+    call("train", "frame_prediction", root, "-o", out, "--steps", 1, "--resume")
+    assert load(out).detector.training_state["step"] == 6
+    assert not unfinished(out).exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["conv_autoencoder", "--resume"], "holds a frame_prediction, not a conv_autoencoder"),
+        (["frame_prediction", "--resume", "--set", "width=8"], "has width=4, not 8; options can"),
+        (["frame_prediction", "--resume", "--preset", "paper"], "has preset lite, not paper"),
+        (["frame_prediction", "--set", "widht=8"], "did you mean width?"),
+        (["frame_prediction", "--set", "width=big"], "width: expected a whole number, got 'big'"),
+        (["frame_prediction", "--set", "size=30,30"], "multiples of"),
+        (["frame_predicton"], "did you mean 'frame_prediction'?"),
+        (["frame_prediction", "--preset", "huge"], "has no preset 'huge'; it has lite, paper"),
+        (["frame_prediction", "--minutes", "0"], "--minutes 0: expected a number over 0"),
+        (["frame_prediction", "--steps", "0"], "--steps 0: expected a whole number over 0"),
+        (["frame_prediction", "--fps", "0"], "--fps 0"),
+        (["frame_prediction", "--false-alarms-per-day", "0"], "expected over 0"),
+        (["frame_prediction", "--device", "tpu"], "known are auto, cpu, cuda"),
+        (["frame_prediction", "--layout", "avenu"], "did you mean avenue?"),
+    ],
+)
+def test_wrong_use_is_one_line_and_harms_nothing(
+    words: list[str], said: str, root: Path, model: Path
+) -> None:
+    before = model.read_bytes()
+    with pytest.raises(UsageError) as caught:
+        call("train", words[0], root, "-o", model, *words[1:])
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert model.read_bytes() == before
+
+
+def test_what_is_missing_is_named(root: Path, model: Path, tmp_path: Path) -> None:
+    with pytest.raises(SourceNotFoundError, match=r"nothing\.mp4"):
+        learn(tmp_path / "nothing.mp4", tmp_path / "m.pt")
+    with pytest.raises(SourceNotFoundError, match=r"no\.pt: no such model file"):
+        call("score", tmp_path / "no.pt", root, "-o", tmp_path / "out")
+    with pytest.raises(SourceNotFoundError, match=r"no\.pt: no such model file"):
+        call("train", "frame_prediction", root, "-o", tmp_path / "no.pt", "--resume")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MonitorError, match="empty: no known layout"):
+        call("score", model, tmp_path / "empty", "-o", tmp_path / "out")
+
+
+def test_a_full_disk_leaves_the_old_model_whole(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "m.pt"
+    learn(root, out)
+    before = out.read_bytes()
+
+    def full(*_args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(StoreError, match="No space left on device"):
+        learn(root, out)
+    assert out.read_bytes() == before
+
+
+def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from monitor.cli.progress import LongWork
+
+    def stop(_self: LongWork, _step: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(LongWork, "step", stop)
+    said = learn(root, tmp_path / "m.pt")
+    assert "learned 1 steps" in said
+    again = f"oddwatch train frame_prediction {root} -o {tmp_path / 'm.pt'} --resume"
+    assert f"stopped early; to go on: {again}" in said
+    assert load(tmp_path / "m.pt").calibration is not None
+
+
+@pytest.mark.parametrize("name", ["train", "calibrate", "score"])
+def test_help_has_an_example(name: str) -> None:
+    assert f"oddwatch {name} " in call(name, "--help")
