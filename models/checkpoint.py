@@ -18,6 +18,16 @@ from models.detector import Detector
 from models.errors import CheckpointError, OptionError, UnknownDetectorError
 
 FORMAT = "oddwatch detector"
+BROKEN = (  # what torch's reader raises on files that are cut short or are something else
+    AttributeError,
+    EOFError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    zipfile.BadZipFile,
+)
 VERSION = 1  # of the file's layout; raised when older files can no longer be read
 
 
@@ -104,7 +114,7 @@ def _read(path: Path, device: str | torch.device) -> dict[str, Any]:
             f"{path} holds pickled objects or is no model file; such a file could run any code "
             "when it is opened, so it is refused; oddwatch files hold plain values and tensors"
         ) from error
-    except (RuntimeError, EOFError, ValueError, OSError, zipfile.BadZipFile) as error:
+    except BROKEN as error:
         raise CheckpointError(f"{path} is not a whole model file: {_brief(error)}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} was not written by oddwatch; expected a file of `train -o`")

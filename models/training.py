@@ -75,8 +75,8 @@ def train(
         clips: Iterated again and again; each iteration is an epoch.
         budget: Counts this call's seconds and steps only, so resuming adds to what was done.
         log: Called after every step.
-        state: Optimisers and counters, read to resume and written at the end; plain values
-            and tensors. `state["interrupted"]` tells whether Ctrl-C ended it.
+        state: Optimisers and counters, read to resume and written at every step, before `log`;
+            plain values and tensors. `state["interrupted"]` tells whether Ctrl-C ended it.
 
     Raises:
         TrainingError: If `clips` is empty, or a loss is not finite. The parameters are then
@@ -100,12 +100,12 @@ def train(
             step += 1
             seconds = time.monotonic() - started
             spent = budget.spent(seconds, step - first)
+            state["optimisers"] = {name: o.state_dict() for name, o in optimisers.items()}
+            state["step"], state["seconds"] = step, earlier + seconds
             log(Step(players[-1].name, step, earlier + seconds, spent, losses))
     except KeyboardInterrupt:
         state["interrupted"] = True
     finally:
-        state["optimisers"] = {name: o.state_dict() for name, o in optimisers.items()}
-        state["step"], state["seconds"] = step, earlier + time.monotonic() - started
         for player in players:
             player.module.eval()
 

@@ -32,7 +32,7 @@ ORDER = 4  # of the generalised mean: 1 is the whole frame alike, infinity the w
 
 @dataclass(frozen=True)
 class Judgement:
-    """What errors come to; `terms` has "frame" and "window" whatever the rule."""
+    """What errors come to; `terms` has "mean_error" and "worst_window" whatever the rule."""
 
     scores: Tensor  # (B,)
     maps: Tensor  # (B, H, W): mean errors of windows, or deviations from the usual
@@ -87,15 +87,16 @@ class Usual(nn.Module):
 def judge(errors: Tensor, target: Tensor, rule: Rule, usual: Usual) -> Judgement:
     """Scores and maps from error maps (B, H, W) of the target (B, C, H, W); see `Rule`."""
     blurred = box_blur(errors, usual.window)
-    terms = {"frame": errors.mean(dim=(1, 2)), "window": worst(blurred)}
+    terms = {"mean_error": errors.mean(dim=(1, 2)), "worst_window": worst(blurred)}
     if rule == "local":
         maps = usual(errors)
         return Judgement(worst(maps), maps, terms)
     if rule == "contrast":
         maps = blurred / contrast(target.mean(dim=1), usual.window)
         return Judgement(maps.pow(ORDER).mean(dim=(1, 2)).pow(1 / ORDER), maps, terms)
-    both = (terms["frame"] * terms["window"]).sqrt()
-    return Judgement(both if rule == "both" else terms[rule], blurred, terms)
+    mean, highest = terms.values()
+    scores = {"frame": mean, "window": highest, "both": (mean * highest).sqrt()}
+    return Judgement(scores[rule], blurred, terms)
 
 
 def contrast(pictures: Tensor, window: int) -> Tensor:

@@ -11,6 +11,7 @@ from monitor.training import rate_of
 
 log = logging.getLogger(__name__)
 
+LIVE_HZ = 10.0  # people and cars show what they do at this rate; more frames cost, and tell no more
 SIDE_MULTIPLE = 16  # four halvings, the most that a `lite` network makes
 
 
@@ -24,8 +25,13 @@ class Footage:
     notes: tuple[str, ...]
 
 
-def find_footage(data: DataSet, rate_hz: float | None = None) -> Footage:
-    """The training videos of a data set, at the rate of the slowest or at `rate_hz`.
+def live_rate(rate_hz: float) -> float:
+    """A whole share of a camera's rate near `LIVE_HZ`: every n-th frame, evenly spaced."""
+    return rate_hz / max(1, round(rate_hz / LIVE_HZ))
+
+
+def find_footage(data: DataSet, rate_hz: float | None = None, *, live: bool = False) -> Footage:
+    """The training videos of a data set, at the rate of the slowest, its `live_rate`, or `rate_hz`.
 
     Raises:
         DataSetError: If there are none, or their pictures differ in shape.
@@ -42,8 +48,11 @@ def find_footage(data: DataSet, rate_hz: float | None = None) -> Footage:
         check_shape(video.size, videos[0].size, str(video.path))
     clocks = [video.rate_hz for video in videos if video.rate_hz]
     slowest_hz = min(clocks, default=None)
+    if live and slowest_hz is not None:
+        slowest_hz = live_rate(slowest_hz)
     if rate_hz is not None:
-        slowest_hz = min(rate_hz, slowest_hz or min(rate_of(video) for video in videos))
+        fastest = min(clocks, default=None) or min(rate_of(video) for video in videos)
+        slowest_hz = min(rate_hz, fastest)
     return Footage(tuple(videos), videos[0].size, slowest_hz, tuple(notes))
 
 

@@ -135,7 +135,8 @@ def train_model(  # noqa: PLR0913
         budget: For this call; calibration comes on top.
         seed: With a budget of steps and on a CPU, the same seed gives the same model.
         preset: Noted in the file.
-        rate_hz: Learn at fewer frames per second than the footage has.
+        rate_hz: Learn at so many frames per second, no more than the footage has; None: all of
+            them, or for preset `lite` an even share of about ten a second (`live_rate`).
         false_alarms_per_day: What the threshold is set for. Too little footage to promise that
             is said in the calibration; too little for any threshold leaves it None, with a note.
         path: Where to save.
@@ -149,7 +150,7 @@ def train_model(  # noqa: PLR0913
     """
     if path is not None:
         check_writable(path)
-    footage = find_footage(data, rate_hz)
+    footage = find_footage(data, rate_hz, live=preset == "lite")
     parts = split_normal(footage.videos)
     _check_length(parts, detector)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))

@@ -135,7 +135,14 @@ def video_report(
 def summary_lines(report: Report) -> list[str]:
     """The report in a few lines of plain text, for a terminal."""
     figures = report.figures
-    lines = [
+    head, *rest = _all_lines(report)
+    told = rest if figures["prevalence"] is not None else []
+    return [head, *told, *(f"note: {note}" for note in report.texts("notes"))]
+
+
+def _all_lines(report: Report) -> list[str]:
+    figures = report.figures
+    return [
         f"{figures['detector']} ({figures['preset']}), {figures['n_videos']} videos, "
         f"{figures['n_frames']} frames, {shown(report.number('fps'), 1)} frames/s on "
         f"{figures['device']}",
@@ -144,11 +151,11 @@ def summary_lines(report: Report) -> list[str]:
         f"{shown(report.number('auroc_macro'))} macro",
         f"AP {shown(report.number('ap'))} at prevalence {shown(report.number('prevalence'))}, "
         f"EER {shown(report.number('eer'))}, F1 max {shown(report.number('f1_max'))} (oracle)",
+        f"pixel AUROC {shown(report.number('pixel_auroc'))}, AUPRO {shown(report.number('aupro'))}",
         f"false alarms per day: promised {shown(report.number('false_alarm_rate_promised'), 1)}, "
         f"measured {shown(report.number('false_alarm_rate_measured'), 1)}",
         str(figures["beats_baselines"]),
     ]
-    return lines + [f"note: {note}" for note in report.texts("notes")]
 
 
 def shown(value: float | None, digits: int = 3) -> str:

@@ -106,7 +106,7 @@ def test_the_rules_by_hand() -> None:
     )
     local = judge(errors, target, "local", usual)
     assert local.scores.item() == local.maps.max().item()
-    assert set(local.terms) == {"frame", "window"}
+    assert set(local.terms) == {"mean_error", "worst_window"}
 
 
 def test_an_error_counts_less_where_there_is_contrast() -> None:
