@@ -6,17 +6,11 @@ Images are (H, W, 3) RGB uint8. Imports matplotlib only to draw the sheet.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
 from monitor.evaluation.events import runs
 from monitor.evaluation.metrics import FloatArray
 from monitor.evaluation.results import VideoScores
+from monitor.overlay import overlay as lay_over
 from monitor.records import Image
-
-STRONGEST = 0.65  # opacity of the hottest places: what is there must stay visible
-OUTLINED_FROM = 0.5  # of the scale; a map that stays below it has no region worth a line
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +43,8 @@ class MissPicture:
 
 
 def overlay(image: Image, anomaly_map: FloatArray, scale: MapScale) -> Image:
-    """The map over the frame: clear where normal, inferno colours where hot, at frame size.
-
-    Where the map reaches half of the scale, the region around its peak is outlined.
-    """
-    strength = _strength(image, anomaly_map, scale)
-    shades = (90 + 150 * strength).astype(np.uint8)  # from purple on: black would hide, not show
-    colours = cv2.applyColorMap(shades, cv2.COLORMAP_INFERNO)[..., ::-1]
-    alpha = (STRONGEST * strength)[..., None]
-    mixed = np.rint(image * (1 - alpha) + colours * alpha).astype(np.uint8)
-    return _outlined(mixed, strength)
+    """The map over the frame, as alerts show it: 1 is where the scale is hot."""
+    return lay_over(image, (anomaly_map - scale.normal) / max(scale.hot - scale.normal, 1e-9))
 
 
 def worst_misses(videos: Sequence[VideoScores], count: int = 6) -> list[MissedFrame]:
@@ -88,7 +74,7 @@ def misses_sheet(pictures: Sequence[MissPicture], scale: MapScale) -> bytes:
             axes.set_title(name, loc="left", fontsize=8)
         for axes in row:
             axes.set_axis_off()
-    title = "Worst misses: anomalous frames scored low, normal frames scored high"
+    title = "Worst misses: anomalies scored low, normal frames high"
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold")
     return png(figure)
 
@@ -122,26 +108,3 @@ def _miss(video: VideoScores, place: int, *, anomalous: bool) -> MissedFrame:
         score=float(video.score[place]),
         anomalous=anomalous,
     )
-
-
-def _strength(image: Image, anomaly_map: FloatArray, scale: MapScale) -> NDArray[np.float32]:
-    """(H, W) in [0, 1] at the frame's size: 0 at `scale.normal`, 1 from `scale.hot` up."""
-    height, width = image.shape[:2]
-    resized = cv2.resize(np.asarray(anomaly_map, np.float32), (width, height))
-    span = max(scale.hot - scale.normal, 1e-12)
-    return np.asarray(np.clip((resized - scale.normal) / span, 0, 1), np.float32)
-
-
-def _outlined(image: Image, strength: NDArray[np.float32]) -> Image:
-    """`image` with a white line on dark around the region of the peak, at half its height."""
-    peak = float(strength.max())
-    if peak < OUTLINED_FROM:
-        return image
-    labels = cv2.connectedComponents((strength >= peak / 2).astype(np.uint8))[1]
-    region = (labels == labels.flat[strength.argmax()]).astype(np.uint8)
-    outlines = cv2.findContours(region, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)[0]
-    canvas = np.ascontiguousarray(image)
-    thin = max(1, image.shape[0] // 240)
-    cv2.drawContours(canvas, outlines, -1, (30, 30, 30), thin + 2, cv2.LINE_AA)
-    cv2.drawContours(canvas, outlines, -1, (255, 255, 255), thin, cv2.LINE_AA)
-    return canvas
