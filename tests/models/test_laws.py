@@ -39,7 +39,9 @@ TINY: dict[str, dict[str, Any]] = {
     "memae_video paper": MEMAE | {"addressing": "dot", "rule": "paper"},
     "motion": MOTION,
     "fusion": {
-        "size": (32, 32),
+        "size": (64, 64),
+        "cell_px": 4,
+        "top": 3,
         "motion": MOTION,
         "frame_prediction": UNET | {"gap": 2, "context": 2},
     },
