@@ -10,7 +10,7 @@ so the sum is no p-value; the calibration that every detector gets afterwards ma
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 from typing import Any, Self
 
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
+from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, Step, silent
 from models.detectors.frame_prediction import FramePrediction
 from models.detectors.motion import Motion
 from models.errors import OptionError, TrainingError
@@ -81,15 +81,22 @@ class Fusion(Detector):
     def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:
         """Let every part learn, then learn how rare its scores are. As `Detector.fit`."""
         started, clips = monotonic(), Shaped(self, clips)
+
+        def tell(step: Step) -> None:
+            """The part's step, within the whole."""
+            seconds = monotonic() - started
+            whole = budget.spent(seconds, 0) if budget.seconds is not None else step.spent
+            log(replace(step, seconds=seconds, spent=whole))
+
         motion, predictor = self._part("motion"), self._part("frame_prediction")
         if not motion.fitted:  # when resumed, only what a longer training betters is trained
             share = None if budget.seconds is None else MOTION_SHARE * budget.seconds
-            _fit(motion, clips, held_out, Budget(share), log)
+            _fit(motion, clips, held_out, Budget(share), tell)
         seconds = budget.seconds
         if seconds is not None:
             seconds = max(0.0, seconds - (monotonic() - started))
         predictor.training_state = self.training_state
-        _fit(predictor, clips, held_out, Budget(seconds, budget.steps), log)
+        _fit(predictor, clips, held_out, Budget(seconds, budget.steps), tell)
         for name in PARTS:
             self._rarity(name).fit(self._places(name, batch) for batch in held_out)
         self.fitted = True

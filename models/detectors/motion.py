@@ -41,7 +41,7 @@ SLOW, FAST = 0.5, 1.5  # of the usual speed; bounds of the speeds that states te
 DIRECTIONS = 8
 STATES = 2 + 3 * DIRECTIONS  # still, standing, then slow, usual and fast in each direction
 STANDING = 4.0  # times the usual difference from the background
-STANDING_WEIGHT = 3.0  # deviations for each time that what ever stood there is exceeded
+STANDING_WEIGHT = 6.0  # deviations for each time that what ever stood there is exceeded
 MOST_CLIPS = 4000  # remembered in learning; 8 kB each
 BACKGROUND_FRAMES = 200  # the median of more is the same picture
 
