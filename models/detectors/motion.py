@@ -4,14 +4,16 @@ No paper of its own. The parts are old: dense optical flow pooled over windows (
 Real-Time Unusual Event Detection using Multiple Fixed-Location Monitors", TPAMI 2008), densities
 of it by place (Mahadevan et al., CVPR 2010). Flow is OpenCV's DIS (Kroeger et al., ECCV 2016).
 
-Three pieces of evidence are added at every place:
+Four pieces of evidence are added at every place:
 - speed, in deviations over what is usual in the whole picture once perspective is taken out (a
   straight line of usual speed over rows). It grades all frames, usual ones too.
 - surprise, -log10 of how often the place was seen in its present state: still, standing (differs
   from the background, does not move), or moving in one of eight directions at one of three
   speeds. It says the slow, the stopped, the wrong way and the wrong place, which speed cannot. It
   counts only beyond what held-out normal frames reach, because rare states are many and common.
-- standing: difference from the background without motion, beyond what ever stood still at that
+- ventured: speed beyond the highest ever seen at that place. A share of frames cannot get rarer
+  than one in all that were seen; a car on the verge is further out than that.
+- standing: difference from the background without motion, from twice what ever stood still at that
   place. A car on a carriageway is surprising at once, and stays so for as long as it stands.
 """
 
@@ -41,7 +43,9 @@ SLOW, FAST = 0.5, 1.5  # of the usual speed; bounds of the speeds that states te
 DIRECTIONS = 8
 STATES = 2 + 3 * DIRECTIONS  # still, standing, then slow, usual and fast in each direction
 STANDING = 4.0  # times the usual difference from the background
-STANDING_WEIGHT = 6.0  # deviations for each time that what ever stood there is exceeded
+STANDING_WEIGHT = 6.0  # deviations for each time what ever stood there, from the second time on
+VENTURED_WEIGHT = 4.0  # deviations for each time the highest speed there, beyond the first
+LEAST_VENTURE = 0.5  # usual speeds; under half of one nothing ventures anywhere
 MOST_CLIPS = 4000  # remembered in learning; 8 kB each
 BACKGROUND_FRAMES = 200  # the median of more is the same picture
 
@@ -85,6 +89,7 @@ class Motion(Detector):
     pace: Tensor  # (h,), usual speed by row, pixels per frame
     speed: Tensor  # (2,), mean and deviation of moving places' speeds, in paces
     stood: Tensor  # (h, w), the most that ever differed there without moving, in usual differences
+    ventured: Tensor  # (h, w), the highest speed that was ever seen there, in paces
     surprise: Tensor  # (STATES, h, w), -log10 of the share of frames
     surprise_scale: Tensor  # (2,), what held-out frames reach; the spread over their median
 
@@ -96,6 +101,7 @@ class Motion(Detector):
         self.register_buffer("pace", torch.full((h,), 1e6))  # nothing is fast until it has learned
         self.register_buffer("speed", torch.tensor([0.0, 1.0]))
         self.register_buffer("stood", torch.full((h, w), 1e6))
+        self.register_buffer("ventured", torch.full((h, w), 1e6))
         self.register_buffer("surprise", torch.zeros(STATES, h, w))
         self.register_buffer("surprise_scale", torch.tensor([0.0, 1.0]))
         self._flows = PairMemory(self._pooled_flow)
@@ -117,7 +123,7 @@ class Motion(Detector):
         self._learn_pace(motion[..., 2])
         self._learn_speed(motion)
         self._learn_states(motion)
-        self._learn_standing(motion)
+        self._learn_extremes(motion)
         self._learn_scale(held_out)
         self.fitted = True
         return self
@@ -127,11 +133,8 @@ class Motion(Detector):
         """Score: mean evidence of the `top` places. Terms: each kind of evidence alone."""
         self.check(clips)
         motion = np.stack([self._motion(clip) for clip in _grey(clips)])
-        speed, surprise = self._speed(motion), self._surprise(motion)
-        standing = np.maximum(self._still(motion) - 1, np.float32(0)) * np.float32(STANDING_WEIGHT)
-        limit, spread = self.surprise_scale.tolist()
-        evidence = speed + np.maximum(surprise - limit, 0) / spread + standing
-        seen = {"speed": speed, "surprise": surprise, "standing": standing}
+        seen = self._evidence(motion)
+        evidence = np.sum(list(seen.values()), axis=0)
         device = clips.device
         maps = torch.from_numpy(evidence)[:, None].to(device)
         maps = F.interpolate(maps, self.config.size, mode="bilinear", align_corners=False)[:, 0]
@@ -166,6 +169,18 @@ class Motion(Detector):
         blurred = cv2.blur(picture, window, borderType=cv2.BORDER_REFLECT)
         places = blurred[cell // 2 :: cell, cell // 2 :: cell]
         return np.ascontiguousarray(places.reshape(*self._grid, -1))
+
+    def _evidence(self, motion: Array) -> dict[str, Array]:
+        """Each kind of evidence by name, (N, h, w), in deviations of the usual speed."""
+        limit, spread = self.surprise_scale.tolist()
+        venture = self._paces(motion) / self.ventured.numpy(force=True) - 1
+        kinds = {
+            "speed": self._speed(motion),
+            "surprise": np.maximum(self._surprise(motion) - limit, 0) / spread,
+            "ventured": VENTURED_WEIGHT * np.maximum(venture, 0),
+            "standing": STANDING_WEIGHT * np.maximum(self._still(motion) - 2, 0),
+        }
+        return {name: places.astype(np.float32) for name, places in kinds.items()}
 
     def _speed(self, motion: Array) -> Array:
         """Deviations over the usual speed, (N, h, w)."""
@@ -259,12 +274,17 @@ class Motion(Detector):
         share = (near + everywhere[:, None, None]) / (len(states) + 1)
         self.surprise.copy_(torch.from_numpy(-np.log10(share)))
 
-    def _learn_standing(self, motion: Array) -> None:
-        """The most that differed without moving at a place or beside it, in usual differences."""
-        still = np.where(self._paces(motion) > MOVING, 0, motion[..., 3])
-        ever = (still / self.restlessness.numpy(force=True)).max(axis=0)
-        near = cv2.dilate(ever.astype(np.float32), np.ones((3, 3), np.uint8))
-        self.stood.copy_(torch.from_numpy(np.maximum(near, STANDING)))
+    def _learn_extremes(self, motion: Array) -> None:
+        """The fastest that ever moved, and the most that stood, at each place or beside it."""
+        paces = self._paces(motion)
+        still = np.where(paces > MOVING, 0, motion[..., 3])
+        stood = still / self.restlessness.numpy(force=True)
+        for extreme, values, least in (
+            (self.ventured, paces, LEAST_VENTURE),
+            (self.stood, stood, STANDING),
+        ):
+            near = cv2.dilate(values.max(axis=0).astype(np.float32), np.ones((3, 3), np.uint8))
+            extreme.copy_(torch.from_numpy(np.maximum(near, least)))
 
     def _learn_scale(self, held_out: Clips) -> None:
         heights = []
