@@ -28,6 +28,7 @@ BROKEN = (  # what torch's reader raises on files that are cut short or are some
     ValueError,
     zipfile.BadZipFile,
 )
+KEYS = ("name", "preset", "config", "fitted", "state", "training", "calibration", "provenance")
 VERSION = 1  # of the file's layout; raised when older files can no longer be read
 
 
@@ -70,7 +71,8 @@ def save(checkpoint: Checkpoint, path: Path) -> None:
         part.chmod(0o644)
         part.replace(path)
     except RuntimeError as error:  # torch's writer turns a full disk into one of these
-        raise OSError(f"could not write {path}: {_brief(error)}") from error
+        cause = error.__context__ if isinstance(error.__context__, OSError) else error
+        raise OSError(f"could not write {path}: {_brief(cause)}") from error
     finally:
         part.unlink(missing_ok=True)
 
@@ -110,6 +112,10 @@ def _read(path: Path, device: str | torch.device) -> dict[str, Any]:
     except (FileNotFoundError, PermissionError):
         raise
     except pickle.UnpicklingError as error:
+        if not (zipfile.is_zipfile(path) or _is_pickle(path)):
+            raise CheckpointError(
+                f"{path} is not a whole model file: expected one of `train -o`"
+            ) from error
         raise CheckpointError(
             f"{path} holds pickled objects or is no model file; such a file could run any code "
             "when it is opened, so it is refused; oddwatch files hold plain values and tensors"
@@ -118,10 +124,15 @@ def _read(path: Path, device: str | torch.device) -> dict[str, Any]:
         raise CheckpointError(f"{path} is not a whole model file: {_brief(error)}") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise CheckpointError(f"{path} was not written by oddwatch; expected a file of `train -o`")
-    if content["version"] != VERSION:
+    if content.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} has file version {content['version']}, this program reads {VERSION}; "
+            f"{path} has file version {content.get('version')}, this program reads {VERSION}; "
             "train it again, or use the program that wrote it"
+        )
+    absent = [key for key in KEYS if key not in content]
+    if absent:
+        raise CheckpointError(
+            f"{path} is not a whole model file: it lacks {', '.join(absent)}; train it again"
         )
     return content
 
@@ -137,6 +148,13 @@ def _build(content: dict[str, Any], path: Path) -> Detector:
         raise CheckpointError(f"{path} holds options unknown to this version: {error}") from None
 
 
+def _is_pickle(path: Path) -> bool:
+    """Whether it begins as pickles of today's protocols do."""
+    with path.open("rb") as file:
+        return file.read(1) == pickle.PROTO
+
+
 def _brief(error: Exception) -> str:
-    """The first line of what it says, or its name where it says nothing."""
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    """The first sentence of what it says, or its name where it says nothing."""
+    said = getattr(error, "strerror", None) or str(error)
+    return (said.splitlines() or [type(error).__name__])[0].partition(". ")[0]

@@ -25,6 +25,8 @@ DETECTORS: dict[str, type[Detector]] = {
     )
 }
 
+MAY_BE_ZERO = ("halvings",)  # of all options that count something
+
 
 def kind_of(name: str) -> type[Detector]:
     """The class of that name.
@@ -60,5 +62,16 @@ def build(name: str, preset: str | None = "lite", **options: Any) -> Detector:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"did you mean {near[0]!r}? " if near else ""
             raise OptionError(f"{name} has no option {key!r}; {hint}it has {', '.join(known)}")
+    for key, value in options.items():
+        _check_numbers(f"{name}: {key}", value, least=0 if key in MAY_BE_ZERO else 1)
     settings = ({} if preset is None else kind.presets[preset]) | options
     return kind(kind.Config(**settings))
+
+
+def _check_numbers(what: str, value: Any, *, least: int) -> None:
+    """Refuse counts under `least`, and weights and rates that are negative or not a number."""
+    for number in value if isinstance(value, tuple | list) else (value,):
+        if isinstance(number, int) and not isinstance(number, bool) and number < least:
+            raise OptionError(f"{what} is at least {least}, got {number}")
+        if isinstance(number, float) and not number >= 0:
+            raise OptionError(f"{what} is not negative, got {number:g}")

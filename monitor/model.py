@@ -86,7 +86,11 @@ def load_model(path: Path, device: str = "cpu") -> Model:
         saved = checkpoint.load(path, device)
     except FileNotFoundError:
         raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
-    calibration = None if saved.calibration is None else Calibration.from_dict(saved.calibration)
+    try:
+        plain = saved.calibration
+        calibration = None if plain is None else Calibration.from_dict(plain)
+    except CalibrationError as error:
+        raise CalibrationError(f"{path}: {error}") from error
     return Model(saved.detector, saved.preset, calibration, saved.provenance)
 
 
@@ -122,6 +126,10 @@ def check_writable(path: Path) -> None:
             raise IsADirectoryError(21, "is a folder; expected a file name")
         probe.write_bytes(b"")
         probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"cannot write a model to {path}: a file stands where its folder should be"
+        ) from error
     except OSError as error:
         raise StoreError(f"cannot write a model to {path}: {error.strerror or error}") from error
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,9 @@ from models.detector import Budget, Detector, Log, Step, silent
 from models.registry import build, kind_of
 from monitor.alert_rule import AlertRule
 from monitor.calibration import Calibration, Recording, calibrate
-from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.clips import FASTER, at_rate, cut_clips, gap_s
 from monitor.datasets import DataSet
-from monitor.errors import CalibrationError, DataSetError, StoreError
+from monitor.errors import CalibrationError, DataSetError, MonitorError, StoreError
 from monitor.footage import Footage, find_footage, fit_size, readable
 from monitor.model import Model, check_writable, save_model, versions
 from monitor.records import Clip, Frame, Reading
@@ -31,6 +32,7 @@ from monitor.training import (
     ClipLoader,
     Segment,
     Split,
+    rate_of,
     split_normal,
     thinned,
     whole_segments,
@@ -152,7 +154,7 @@ def train_model(  # noqa: PLR0913
         check_writable(path)
     footage = find_footage(data, rate_hz, live=preset == "lite")
     parts = split_normal(footage.videos)
-    _check_length(parts, detector)
+    _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
     _fit(model, parts, budget, seed, _Keeper(model, path, log))
     if path is not None:
@@ -162,9 +164,24 @@ def train_model(  # noqa: PLR0913
         model = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
     except CalibrationError as error:
         note(model, f"not calibrated: {error}")
+    except (KeyboardInterrupt, MonitorError):
+        if path is not None:
+            _say_kept(path)
+        raise
+    _count_lost(model, footage)
     if path is not None:
         save_model(model, path)
     return model
+
+
+def _count_lost(model: Model, footage: Footage) -> None:
+    lost = [line for video in footage.videos for line in video.source.corrupt]
+    if lost:
+        note(model, f"left out what could not be read, {len(lost)} in all, such as {lost[0]}")
+
+
+def _say_kept(path: Path) -> None:
+    log.warning("%s holds what was learned, without a threshold; see: oddwatch calibrate", path)
 
 
 def unfinished(path: Path) -> Path:
@@ -226,27 +243,38 @@ def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: _Keeper)
     try:
         detector.fit(clips, held_out, budget=budget, log=keeper)
     except KeyboardInterrupt:
-        keeper.save()
+        if model.provenance["steps"]:
+            keeper.save()
         raise
     model.provenance["interrupted"] = bool(detector.training_state.get("interrupted", False))
     if model.provenance["interrupted"]:
+        if not model.provenance["steps"]:  # nothing to keep; what lies at the path is better
+            raise KeyboardInterrupt
         log.warning("stopped; now calibrating what was learned (Ctrl-C again aborts)")
 
 
-def _check_length(parts: Split, detector: Detector) -> None:
-    """Refuse footage of which a part has no clip."""
+def _check_length(parts: Split, detector: Detector, rate_hz: float | None) -> None:
+    """Refuse footage of which a part, taken at that rate, has no clip."""
     span = detector.spec.span
     for part in (parts.fit, parts.held_out):
-        if any(segment.n_frames >= span for segment in part):
+        longest = max((_taken(segment, rate_hz) for segment in part), default=0)
+        if longest >= span:
             continue
-        longest = max((segment.n_frames for segment in part), default=0)
         names = ", ".join(dict.fromkeys(segment.video.name for segment in parts.fit[:3]))
+        pace = f" at {rate_hz:.3g} per second" if rate_hz else ""
         share = "all but a quarter" if part is parts.fit else "an eighth"
         raise DataSetError(
             f"too little normal footage ({names}): {detector.name} looks at {span} frames at once, "
-            f"and {share} of the footage comes to {longest} frames; record more, or take a "
+            f"and {share} of the footage comes to {longest} frames{pace}; record more, or take a "
             "detector with shorter clips"
         )
+
+
+def _taken(segment: Segment, rate_hz: float | None) -> int:
+    """Frames that are left of a stretch at that rate; see `at_rate`."""
+    if not rate_hz or rate_of(segment.video) <= FASTER * rate_hz:
+        return segment.n_frames
+    return ceil(segment.seconds * rate_hz)
 
 
 def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dict[str, Any]:

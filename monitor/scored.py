@@ -83,8 +83,15 @@ def score_data(
         UsageError: If a source is live.
         StoreError: If the results cannot be written.
     """
+    new = not out.exists()
     _check_folder(out)
-    run = _score_all(model, data, progress)
+    try:
+        run = _score_all(model, data, progress)
+    except BaseException:
+        if new:
+            with suppress(OSError):
+                out.rmdir()
+        raise
     scores = [scored.scores for scored in run.scored]
     flow = _flow_baseline(model, run, progress)
     alerts = None
@@ -110,10 +117,12 @@ def _check_folder(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
         probe.write_bytes(b"")
         probe.unlink()
-    except OSError as error:
+    except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(
-            f"cannot write results to {out}: {error.strerror or error}; expected a folder"
+            f"cannot write results to {out}: expected a folder, found a file"
         ) from error
+    except OSError as error:
+        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
 
 
 def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:

@@ -101,12 +101,12 @@ def _print_diagnosis(found: "Diagnosis", *, full: bool) -> None:
     for finding in found.findings:
         place = "" if finding.path in finding.text or finding.severity == "info" else finding.path
         print(f"  {finding.severity:<8}  {finding.text}{f' ({place})' if place else ''}")
-    looked = "every frame was decoded" if full else "a sample was decoded; --full decodes all"
+    looked = " (every frame was decoded)" if full else " (a sample was decoded; --full decodes all)"
     words = [
         f"{what} will {'work' if works else 'not work'}"
         for what, works in (("training", found.will_train), ("scoring", found.will_score))
     ]
-    print(f"  verdict   {', '.join(words)} ({looked})")
+    print(f"  verdict   {', '.join(words)}{looked if found.layout else ''}")
 
 
 def _print_split(name: str, counts: "SplitCounts") -> None:

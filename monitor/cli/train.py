@@ -84,7 +84,7 @@ def train(
     options = _options(detector, settings or [])
     footage = open_data(data, layout=layout, strict=strict)
     started, preset = (
-        _resumed(out, detector, preset, options, device)
+        _resumed(out, detector, preset, options, footage, device)
         if resume
         else _new(detector, preset or "lite", options, footage, seed)
     )
@@ -151,7 +151,12 @@ def _new(
 
 
 def _resumed(
-    out: Path, name: str, preset: str | None, options: dict[str, Any], device: str
+    out: Path,
+    name: str,
+    preset: str | None,
+    options: dict[str, Any],
+    data: "DataSet",
+    device: str,
 ) -> "tuple[Detector, str]":
     """The detector to go on with; its file's options stay as they are."""
     from monitor.model import load_model
@@ -174,6 +179,8 @@ def _resumed(
                 f"--resume: {path} has {key}={there}, not {value}; options cannot change on the "
                 "way: leave --set out, or --resume to start anew"
             )
+    for video in data.train[:1]:
+        model.check_picture(video.size, f"--resume: {video.path}")
     return found, model.preset
 
 

@@ -165,6 +165,8 @@ def _open_store(place: str, out: Path) -> Iterator["Store"]:
         probe = out / ".oddwatch.probe"
         probe.write_bytes(b"")
         probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"{out}: expected a folder for evidence, found a file") from error
     except OSError as error:
         raise StoreError(f"{out}: no evidence can be kept there: {error.strerror}") from error
     with Store(place) as store:

@@ -55,6 +55,8 @@ def open_data(
         raise SourceNotFoundError(f"{root}: expected a data set or a video, found nothing there")
     name = _known(layout) if layout is not None else recognise(root)
     _check_labels(name, labels)
+    if root.is_file() and not LAYOUTS[name].recognise(root):
+        raise DataSetError(f"{root}: expected {LAYOUTS[name].looks_for}, found a file")
     return LAYOUTS[name].load(
         Request(root.absolute(), labels, folder_rate_hz, strict=strict, fault=fault)
     )
@@ -65,6 +67,10 @@ def recognise(root: Path) -> str:
     for name, layout in LAYOUTS.items():
         if layout.recognise(root):
             return name
+    if root.is_dir() and not any(root.iterdir()):
+        raise DataSetError(
+            f"{root}: no known layout: the folder is empty; expected a data set or videos"
+        )
     wanted = "; ".join(f"{name}: {layout.looks_for}" for name, layout in LAYOUTS.items())
     raise DataSetError(f"{root}: no known layout; looked for {wanted}; found {say_entries(root)}")
 

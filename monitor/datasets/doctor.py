@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from monitor.datasets import DataSet, Video, open_data
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import LabelError, MonitorError, UsageError
 from monitor.sources.listing import list_folder
 
 Severity = Literal["error", "warning", "info"]
@@ -87,6 +87,7 @@ def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagn
     train = [_look(video, full=full) for video in found.train]
     same = found.train and found.test and found.train[0].path == found.test[0].path
     test = train if same else [_look(video, full=full) for video in found.test]
+    wrong_truth = any(isinstance(fault, LabelError) for fault in faults)
     findings = [
         *(Finding("error", str(fault), str(found.root)) for fault in faults),
         *(Finding("info", note, str(found.root)) for note in found.notes),
@@ -101,7 +102,7 @@ def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagn
         test=_count(test),
         findings=_ordered(findings),
         will_train=any(one.usable for one in train),
-        will_score=any(one.usable for one in test),
+        will_score=any(one.usable for one in test) and not wrong_truth,  # scoring refuses that
     )
 
 

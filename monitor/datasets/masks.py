@@ -1,5 +1,6 @@
 """Pixel truth, read picture by picture or from one array; never unpickled."""
 
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -9,10 +10,20 @@ from typing import Any, Protocol
 import numpy as np
 import scipy.io
 from numpy.typing import NDArray
+from scipy.io.matlab import MatReadError
 
 from monitor.errors import CorruptFrameError, LabelError
 from monitor.sources.listing import list_folder
 from monitor.sources.pictures import read_mask
+
+BROKEN_MAT = (  # what SciPy's reader raises on files that are cut short or are something else
+    LookupError,
+    MatReadError,
+    OSError,
+    TypeError,
+    ValueError,
+    zlib.error,
+)
 
 Mask = NDArray[np.bool_]  # (H, W), True: anomalous
 
@@ -135,6 +146,6 @@ def load_mat(path: Path) -> dict[str, NDArray[Any]]:
         content = scipy.io.loadmat(path)
     except NotImplementedError as error:
         raise LabelError(f"{path}: MATLAB 7.3 is not read; save it with -v7") from error
-    except (ValueError, OSError, TypeError) as error:
+    except BROKEN_MAT as error:
         raise LabelError(f"{path}: expected a MATLAB file, got something else: {error}") from error
     return {key: value for key, value in content.items() if not key.startswith("__")}

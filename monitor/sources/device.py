@@ -1,5 +1,6 @@
 """Cameras on this computer, through OpenCV."""
 
+import os
 import re
 import time
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ class Device(Source):
     def __init__(self, address: str, *, strict: bool = False) -> None:
         super().__init__(address, live=True, strict=strict)
         self._cv2 = load_cv2()
+        self._cv2.utils.logging.setLogLevel(0)  # what fails is said here, in one line
+        os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
         number = re.search(r"(\d+)$", address)
         self._capture = self._cv2.VideoCapture(int(number[1]) if number else address)
         image = self._capture.read()[1] if self._capture.isOpened() else None

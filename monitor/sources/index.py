@@ -4,6 +4,7 @@ Counting after a seek is wrong wherever frames are reordered, dropped or of unev
 frame is known by its time stamp, and its index is the rank of that stamp in the whole file.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from monitor.errors import SourceError
+
+MISSING_END_S = 1.0  # less is a rounded header or a last frame that was not flushed
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +68,7 @@ def build_index(path: Path) -> FrameIndex:
         promised, codec = stream.frames, stream.codec_context
         vague = codec.name == "vp8" or (container.format.name == "avi" and codec.has_b_frames)
         time_base, rate = stream.time_base or Fraction(1, 1000), stream.average_rate
+        end_s = _promised_end_s(container, stream)
     ticks = [mark.pts for mark in packets if mark.pts is not None and not mark.discard]
     seekable = True
     if vague or len(set(ticks)) != sum(not mark.discard for mark in packets):
@@ -76,7 +80,7 @@ def build_index(path: Path) -> FrameIndex:
         seekable=seekable,
         keys=np.asarray([pts for pts, _ in keys], np.int64),
         key_seeks=np.asarray([seek for _, seek in keys], np.int64),
-        cut_off=max(0, promised - len(packets)),
+        cut_off=max(0, promised - len(packets)) or _missing(ticks, time_base, rate, end_s),
     )
 
 
@@ -128,6 +132,25 @@ def _packets(container: InputContainer, stream: VideoStream) -> "Iterator[Packet
     """Packets up to where the file ends or breaks off."""
     with suppress(av.FFmpegError):
         yield from container.demux(stream)
+
+
+def _promised_end_s(container: InputContainer, stream: VideoStream) -> float:
+    """When the last frame ends by the header of a Matroska file, which counts none; 0: unsaid."""
+    if "matroska" not in container.format.name:  # others estimate it, from what there is
+        return 0.0
+    tag = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
+    if tag:
+        return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+    alone = len(container.streams) == 1  # else sound may last longer
+    return (container.duration or 0) / av.time_base if alone else 0.0
+
+
+def _missing(ticks: list[int], time_base: Fraction, rate: Fraction | None, end_s: float) -> int:
+    """Frames between the last one and the promised end; 0 where that is under a second."""
+    if not ticks or not rate:
+        return 0
+    missing_s = end_s - float(max(ticks) * time_base) - 1 / float(rate)
+    return round(missing_s * rate) if missing_s > MISSING_END_S else 0
 
 
 def _decoded_ticks(

@@ -10,6 +10,8 @@ from monitor.records import Frame, Image
 
 log = logging.getLogger(__name__)
 
+LEFT_OUT = "; left out"  # ends what is said of a lost frame; a strict source leaves none out
+
 
 class Source(ABC):
     """The frames of one file, folder, camera or stream, in display order.
@@ -66,7 +68,7 @@ class Source(ABC):
     def lose(self, what: str) -> None:
         """Note what cannot be read, or refuse it where the source is strict."""
         if self.strict:
-            raise CorruptFrameError(what)
+            raise CorruptFrameError(what.removesuffix(LEFT_OUT))
         if what not in self.corrupt:
             self.corrupt.append(what)
             log.warning("%s", what)
@@ -82,5 +84,5 @@ class Source(ABC):
         if image.shape[:2] == self.size:
             return True
         (height, width), (h, w) = self.size, image.shape[:2]
-        self.lose(f"{where}: expected {width}x{height} like the first frame, got {w}x{h}; left out")
+        self.lose(f"{where}: expected {width}x{height} like the first frame, got {w}x{h}{LEFT_OUT}")
         return False

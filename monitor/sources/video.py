@@ -12,7 +12,7 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceError
 from monitor.records import Frame, Image
 from monitor.sources.index import FrameIndex, build_index, decode, opened
-from monitor.sources.source import Source
+from monitor.sources.source import LEFT_OUT, Source
 
 
 class VideoFile(Source):
@@ -101,7 +101,7 @@ class VideoFile(Source):
     def _lose_between(self, due: int, index: int) -> None:
         if due < index:
             which = f"frame {due}" if index == due + 1 else f"frames {due} to {index - 1}"
-            self.lose(f"{self.path}: {which} cannot be decoded; left out")
+            self.lose(f"{self.path}: {which} cannot be decoded{LEFT_OUT}")
 
 
 def to_image(picture: VideoFrame) -> Image:

@@ -118,6 +118,20 @@ def test_a_truncated_file_is_refused(file: Path, keep: float) -> None:
         load(file)
 
 
+def test_a_text_is_no_model(tmp_path: Path) -> None:
+    (tmp_path / "m.pt").write_text("I am a text\n")
+    with pytest.raises(CheckpointError, match=r"m\.pt is not a whole model file: expected one of"):
+        load(tmp_path / "m.pt")
+
+
+def test_what_a_file_lacks_is_named(file: Path) -> None:
+    content = torch.load(file, weights_only=True)
+    del content["config"], content["provenance"]
+    torch.save(content, file)
+    with pytest.raises(CheckpointError, match=r"lacks config, provenance; train it again"):
+        load(file)
+
+
 def test_a_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="not a whole model file"):
         load(tmp_path)

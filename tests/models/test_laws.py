@@ -262,6 +262,24 @@ def test_an_unknown_option_names_the_nearest(name: str) -> None:
         build(name, None, **{option + "x": 1})
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("frame_prediction", {"width": 0}, "frame_prediction: width is at least 1, got 0"),
+        ("frame_prediction", {"learning_rate": -0.1}, "learning_rate is not negative, got -0.1"),
+        ("frame_prediction", {"flow_weight": float("nan")}, "flow_weight is not negative, got nan"),
+        ("memae_video", {"widths": (32, -1)}, "widths is at least 1, got -1"),
+        ("motion", {"size": (0, 64)}, "size is at least 1, got 0"),
+        ("conv3d_autoencoder", {"halvings": -1}, "halvings is at least 0, got -1"),
+    ],
+)
+def test_a_number_that_makes_no_detector_is_refused(
+    name: str, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(OptionError, match=said):
+        build(name, **options)
+
+
 @pytest.mark.gpu
 @each
 def test_cpu_and_gpu_agree(label: str) -> None:

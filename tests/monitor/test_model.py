@@ -50,6 +50,14 @@ def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path) -> None:
         load_model(tmp_path / "m.pt")
 
 
+def test_a_damaged_calibration_names_the_file(tmp_path: Path) -> None:
+    save_model(model(), tmp_path / "m.pt")
+    content = torch.load(tmp_path / "m.pt", weights_only=True) | {"calibration": {"median": 1.0}}
+    torch.save(content, tmp_path / "m.pt")
+    with pytest.raises(CalibrationError, match=r"m\.pt: calibration is damaged"):
+        load_model(tmp_path / "m.pt")
+
+
 def test_without_calibration_the_way_to_it_is_said() -> None:
     with pytest.raises(CalibrationError, match="run: oddwatch calibrate MODEL NORMAL_DATA"):
         replace(model(), calibration=None).calibrated()
@@ -93,7 +101,7 @@ def test_a_place_that_cannot_be_written_is_found_out_first(
     with pytest.raises(StoreError, match="is a folder; expected a file name"):
         check_writable(tmp_path)
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot write a model to"):
+    with pytest.raises(StoreError, match="a file stands where its folder should be"):
         check_writable(tmp_path / "file" / "m.pt")
 
     def read_only(*_args: object) -> int:

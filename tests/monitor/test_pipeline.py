@@ -10,7 +10,7 @@ from models.detector import Budget, Detector, Step
 from models.registry import build
 from monitor import pipeline
 from monitor.datasets import open_data
-from monitor.errors import DataSetError, StoreError, UsageError
+from monitor.errors import CorruptFrameError, DataSetError, StoreError, UsageError
 from monitor.footage import find_footage, fit_size
 from monitor.model import Model, load_model, save_model
 from monitor.pipeline import calibrate_model, new_detector, readings_of, train_model, unfinished
@@ -129,6 +129,38 @@ def test_too_little_footage_for_a_threshold_still_leaves_a_model(tmp_path: Path)
     assert model.calibration is None
     assert any("not calibrated: no footage left after warm-up" in n for n in _notes(model))
     assert load_model(tmp_path / "m.pt").detector.fitted
+
+
+def test_a_rate_that_leaves_no_clip_is_refused(footage: Path) -> None:
+    with pytest.raises(DataSetError, match="too little normal footage"):
+        train(footage, rate_hz=0.1)  # 24 s of each clip: two or three frames
+
+
+def test_what_cannot_be_read_is_left_out_and_counted(tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip", 90, seed=0)
+    for name in ("010.jpg", "085.jpg"):
+        (tmp_path / "clip" / name).write_text("no picture")
+    noted = [text for text in _notes(train(tmp_path / "clip")) if "could not be read" in text]
+    assert len(noted) == 1
+    assert "2 in all, such as" in noted[0]
+    assert "010.jpg" in noted[0]
+
+
+def test_what_was_learned_is_kept_when_calibrating_fails(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_clip(tmp_path / "clip", 90, seed=0)
+    (tmp_path / "clip" / "085.jpg").write_text("no picture")
+    out = tmp_path / "m.pt"
+    with pytest.raises(CorruptFrameError, match=r"085\.jpg"):
+        train_model(
+            new_detector("frame_prediction", "lite", TINY, open_data(tmp_path / "clip"), seed=0),
+            open_data(tmp_path / "clip", strict=True),
+            budget=Budget(steps=2),
+            path=out,
+        )
+    assert f"{out} holds what was learned, without a threshold" in caplog.text
+    assert load_model(out).detector.fitted
 
 
 def _notes(model: Model) -> list[str]:

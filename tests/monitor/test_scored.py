@@ -14,7 +14,14 @@ from sklearn.metrics import roc_auc_score
 from models.detector import Budget
 from models.registry import build
 from monitor.datasets import open_data
-from monitor.errors import CorruptFrameError, DataSetError, LabelError, StoreError, UsageError
+from monitor.errors import (
+    CorruptFrameError,
+    DataSetError,
+    LabelError,
+    SourceError,
+    StoreError,
+    UsageError,
+)
 from monitor.evaluation.results import read_scores_csv
 from monitor.model import Model
 from monitor.pipeline import train_model
@@ -196,6 +203,17 @@ def test_results_that_cannot_be_written_are_found_out_first(
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"cannot write results to .*expected a folder"):
         score_data(model, open_data(root), tmp_path / "file")
+
+
+def test_a_failure_leaves_no_empty_folder(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("no video")
+    with pytest.raises(SourceError):
+        score_data(model, open_data(tmp_path / "a.mp4"), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(SourceError):
+        score_data(model, open_data(tmp_path / "a.mp4"), tmp_path / "mine")
+    assert (tmp_path / "mine").is_dir()
 
 
 def test_alerts_are_those_of_the_rule(root: Path, model: Model) -> None:

@@ -41,7 +41,9 @@ def test_what_cannot_be_used_is_a_failure(capsys: Capsys, tmp_path: Path) -> Non
     assert "error     " in answer.out
     assert str(broken) in answer.out
     assert "training will not work, scoring will not work" in answer.out
-    assert call(capsys, "check", tmp_path / "nowhere").status == 1
+    nowhere = call(capsys, "check", tmp_path / "nowhere")
+    assert nowhere.status == 1
+    assert "sample" not in nowhere.out  # nothing was decoded
 
 
 def test_a_damaged_frame_is_said_once(capsys: Capsys, tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import torch
 import typer
@@ -129,6 +131,16 @@ def test_wrong_use_is_one_line_and_harms_nothing(
     assert model.read_bytes() == before
 
 
+def test_going_on_with_another_cameras_footage_is_refused(model: Path, tmp_path: Path) -> None:
+    before = model.read_bytes()
+    (tmp_path / "tall").mkdir()
+    for index in range(60):
+        cv2.imwrite(str(tmp_path / "tall" / f"{index}.png"), np.zeros((48, 32, 3), np.uint8))
+    with pytest.raises(UsageError, match=r"--resume: .*tall is 32x48, the model learned on 48x32"):
+        call("train", "frame_prediction", tmp_path / "tall", "-o", model, "--resume", "--steps", 1)
+    assert model.read_bytes() == before
+
+
 def test_what_is_missing_is_named(root: Path, model: Path, tmp_path: Path) -> None:
     with pytest.raises(SourceNotFoundError, match=r"nothing\.mp4"):
         learn(tmp_path / "nothing.mp4", tmp_path / "m.pt")
@@ -137,7 +149,7 @@ def test_what_is_missing_is_named(root: Path, model: Path, tmp_path: Path) -> No
     with pytest.raises(SourceNotFoundError, match=r"no\.pt: no such model file"):
         call("train", "frame_prediction", root, "-o", tmp_path / "no.pt", "--resume")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(MonitorError, match="empty: no known layout"):
+    with pytest.raises(MonitorError, match="empty: no known layout: the folder is empty"):
         call("score", model, tmp_path / "empty", "-o", tmp_path / "out")
 
 

@@ -58,7 +58,7 @@ def test_every_problem_is_named_not_only_the_first(root: Path, stills: Stills) -
     assert "02: 9 frames; shorter than a clip of 16" in warnings
     assert "no labels: scores, but no figures" in warnings
     assert "1 hidden files ignored, e.g. ._008.png" in said(diagnosis, "info")
-    assert (diagnosis.will_train, diagnosis.will_score) == (True, True)
+    assert (diagnosis.will_train, diagnosis.will_score) == (True, False)  # wrong truth stops it
 
 
 def test_full_finds_what_a_sample_cannot(root: Path) -> None:

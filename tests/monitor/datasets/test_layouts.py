@@ -318,6 +318,12 @@ def test_an_unknown_folder_says_what_was_looked_for_and_found(tmp_path: Path) ->
         open_data(tmp_path)
 
 
+def test_a_layout_of_folders_is_not_taken_from_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_text("")
+    with pytest.raises(DataSetError, match=r"a\.mp4: expected training_videos/.*found a file"):
+        open_data(tmp_path / "a.mp4", layout="avenue")
+
+
 def test_sets_of_stills_are_not_taken_for_videos(tmp_path: Path, stills: Stills) -> None:
     stills(tmp_path / "train" / "good")
     stills(tmp_path / "test" / "crack")

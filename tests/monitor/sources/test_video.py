@@ -174,6 +174,16 @@ def test_a_cut_mkv_ends_early(film: Film) -> None:
     assert [f.index for f in frames] == list(range(len(frames)))
 
 
+def test_what_a_cut_mkv_lacks_is_told_from_its_header(film: Film) -> None:
+    path = film("film.mkv", 100)  # 4 s
+    assert open_source(path).index.cut_off == 0  # type: ignore[attr-defined]
+    source = open_source(cut(path, 0.5))
+    held = len(list(source.frames()))
+    assert held < 75
+    (said,) = source.corrupt
+    assert f"ends after {held} frames of the 100 that its header promises" in said
+
+
 def test_two_readers_do_not_disturb_each_other(film: Film) -> None:
     source = open_source(film())
     one, two = source.frames(), source.frames(20)
