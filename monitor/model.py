@@ -14,8 +14,7 @@ from models.checkpoint import Checkpoint
 from models.detector import Detector
 from monitor.calibration import Calibration
 from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
-
-ASPECT_TOLERANCE = 0.1  # of the width-to-height ratio; more squeezes people visibly
+from monitor.records import same_shape
 
 
 @dataclass
@@ -67,8 +66,7 @@ class Model:
 
 def check_shape(size: tuple[int, int], learned: tuple[int, int], where: str) -> None:
     """As `Model.check_picture`, for height and width of what was learned."""
-    ratio = (size[1] / size[0]) / (learned[1] / learned[0])
-    if abs(ratio - 1) > ASPECT_TOLERANCE:
+    if not same_shape(size, learned):
         raise UsageError(
             f"{where} is {size[1]}x{size[0]}, the model learned on {learned[1]}x{learned[0]}: "
             "another shape of picture is another camera; train a model for it"

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 Image = NDArray[np.uint8]  # (H, W, 3), RGB
 
+ASPECT_TOLERANCE = 0.1  # of the width-to-height ratio; more squeezes people visibly
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
@@ -61,3 +63,8 @@ class Alert:
     reason: str = ""  # the part of a fusion that was most surprised at the peak
     ended_by: EndedBy = ""  # what cut it short; empty: the anomaly ended by itself
     continues: str = ""  # id of the alert that it was split from, at the greatest length
+
+
+def same_shape(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether pictures of these heights and widths may be of one camera; scale does not matter."""
+    return abs((size[1] / size[0]) / (other[1] / other[0]) - 1) <= ASPECT_TOLERANCE

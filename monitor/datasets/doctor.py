@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from monitor.datasets import DataSet, Video, open_data
 from monitor.errors import LabelError, MonitorError, UsageError
+from monitor.records import same_shape
 from monitor.sources.listing import list_folder
 
 Severity = Literal["error", "warning", "info"]
@@ -101,8 +102,8 @@ def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagn
         train=_count(train),
         test=_count(test),
         findings=_ordered(findings),
-        will_train=any(one.usable for one in train),
-        will_score=any(one.usable for one in test) and not wrong_truth,  # scoring refuses that
+        will_train=any(one.usable for one in train) and _one_shape(train),
+        will_score=any(one.usable for one in test or train) and not wrong_truth,
     )
 
 
@@ -178,11 +179,20 @@ def _labels(found: DataSet, test: list[_Patient]) -> Iterator[Finding]:
             yield Finding("info", text, str(one.video.path))
 
 
+def _one_shape(patients: list[_Patient]) -> bool:
+    """Whether training takes them for one camera."""
+    sizes = [one.size for one in patients if one.size]
+    return all(same_shape(size, sizes[0]) for size in sizes)
+
+
 def _mixed(split: str, patients: list[_Patient], root: str) -> Iterator[Finding]:
     counts = _count(patients)
     if len(counts.sizes) > 1:
         sizes = ", ".join(f"{width}x{height}" for height, width in counts.sizes)
         yield Finding("warning", f"{split} clips are of several sizes: {sizes}", root)
+    if not _one_shape(patients):
+        text = f"{split} clips differ in shape, so are of several cameras; a model is for one"
+        yield Finding("error", text, root)
     if len(counts.rates_hz) > 1:
         rates = ", ".join(f"{rate:g}" for rate in counts.rates_hz)
         yield Finding("warning", f"{split} clips are of several rates: {rates} per second", root)

@@ -81,6 +81,20 @@ def test_a_failing_write_leaves_the_old_file_whole(
     assert [path.name for path in file.parent.iterdir()] == ["model.pt"]
 
 
+def test_a_full_disk_is_told_as_such_though_torch_hides_it(
+    detector: Detector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_args: object) -> None:
+        try:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        finally:
+            raise RuntimeError("[enforce fail at inline_container.cc:671]")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"could not write .*m\.pt: No space left on device"):
+        save(Checkpoint(detector), tmp_path / "m.pt")
+
+
 def test_a_missing_folder_is_an_os_error(detector: Detector, tmp_path: Path) -> None:
     with pytest.raises(OSError, match="nowhere"):
         save(Checkpoint(detector), tmp_path / "nowhere" / "model.pt")

@@ -184,6 +184,23 @@ def test_ctrl_c_keeps_what_was_learned(footage: Path, tmp_path: Path) -> None:
     assert load_model(tmp_path / "m.pt").calibration is not None
 
 
+def test_ctrl_c_before_the_first_step_leaves_the_old_model(
+    footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(footage, tmp_path / "m.pt")
+    before = (tmp_path / "m.pt").read_bytes()
+
+    def stopped(self: Detector, *_args: Any, **_how: Any) -> Detector:
+        self.training_state["interrupted"] = True
+        return self
+
+    monkeypatch.setattr(type(detector()), "fit", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(footage, tmp_path / "m.pt")
+    assert (tmp_path / "m.pt").read_bytes() == before
+    assert not unfinished(tmp_path / "m.pt").exists()
+
+
 def test_a_second_ctrl_c_leaves_a_file_to_go_on_from(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

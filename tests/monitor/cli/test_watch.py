@@ -148,7 +148,11 @@ def test_wrong_use_is_said_before_anything_is_watched(
         (("nowhere.mp4",), 1, "nowhere.mp4: expected a video file or a folder"),
         (("watch.toml",), 2, "configuration files are not read by this version"),
         (("calm.mp4", "--origin", "soon"), 2, "'soon': expected"),
-        (("calm.mp4", "-o", "calm.mp4"), 1, "calm.mp4: no evidence can be kept there"),
+        (
+            ("calm.mp4", "-o", "calm.mp4"),
+            1,
+            "calm.mp4: expected a folder for evidence, found a file",
+        ),
     ]
     for words, status, text in cases:
         answer = call(capsys, *WATCH, *words)

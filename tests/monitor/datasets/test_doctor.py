@@ -94,7 +94,9 @@ def test_mixed_sizes_and_rates(tmp_path: Path, film: Film, stills: Stills) -> No
     diagnosis = examine(tmp_path, full=False)
     assert "training clips are of several sizes: 24x16, 32x32" in said(diagnosis, "warning")
     assert diagnosis.train.rates_hz == (25.0,)
-    assert not diagnosis.will_score
+    assert "training clips differ in shape" in said(diagnosis, "error")
+    assert not diagnosis.will_train
+    assert diagnosis.will_score  # all there is; a model of one of them notes the other
 
 
 def test_a_video_that_is_none(tmp_path: Path, film: Film) -> None:

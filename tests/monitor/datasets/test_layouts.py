@@ -318,6 +318,14 @@ def test_an_unknown_folder_says_what_was_looked_for_and_found(tmp_path: Path) ->
         open_data(tmp_path)
 
 
+@pytest.mark.parametrize("content", [b"", b"a text\n", b"\0" * 300, b"MATLAB 5.0 MAT-file" * 9])
+def test_a_mat_file_that_is_none_is_named(tmp_path: Path, stills: Stills, content: bytes) -> None:
+    stills(tmp_path / "testing" / "frames" / "01")
+    (tmp_path / "gt.mat").write_bytes(content)
+    with pytest.raises(LabelError, match=r"gt\.mat: expected a MATLAB file, got something else"):
+        open_data(tmp_path)
+
+
 def test_a_layout_of_folders_is_not_taken_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_text("")
     with pytest.raises(DataSetError, match=r"a\.mp4: expected training_videos/.*found a file"):

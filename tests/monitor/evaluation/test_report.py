@@ -196,4 +196,9 @@ def test_the_summary_has_the_figures_and_the_notes() -> None:
     assert f"AUROC {report.number('auroc_causal'):.3f} causal (live)" in text
     assert "promised 2.0" in text
     assert "note: " in text
-    assert "AUROC - causal" in "\n".join(summary_lines(video_report(FACTS, [video("a", None)])))
+
+
+def test_the_summary_of_unlabelled_videos_has_no_row_of_dashes() -> None:
+    lines = summary_lines(video_report(FACTS, [video("a", None)]))
+    assert all(line.startswith("note: ") for line in lines[1:])
+    assert "note: no video has labels" in "\n".join(lines)

@@ -117,7 +117,8 @@ class FakeCapture:
 
 @pytest.fixture
 def fake_camera(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = SimpleNamespace(VideoCapture=FakeCapture, CAP_PROP_FPS=5)
+    quiet = SimpleNamespace(logging=SimpleNamespace(setLogLevel=lambda _level: None))
+    fake = SimpleNamespace(VideoCapture=FakeCapture, CAP_PROP_FPS=5, utils=quiet)
     monkeypatch.setattr(device, "load_cv2", lambda: fake)
 
 
@@ -136,6 +137,12 @@ def test_a_camera_gives_rgb_and_says_when_it_stops() -> None:
 def test_no_camera_there() -> None:
     with pytest.raises(SourceNotFoundError, match="camera /dev/video7: none answers there"):
         open_source("/dev/video7")
+
+
+def test_opencv_adds_nothing_to_what_is_said(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SourceNotFoundError):
+        open_source("/dev/video63")
+    assert capfd.readouterr().err == ""
 
 
 def test_what_is_a_device() -> None:
