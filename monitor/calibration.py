@@ -76,6 +76,28 @@ class Calibration:
         """In [0, 1] for people to look at: 1 is typical or better, 0.5 the threshold."""
         return np.clip(1 - self.display(scores) / 2, 0.0, 1.0)
 
+    def raised_over(self, recordings: Iterable["Recording"]) -> Self:
+        """With an extrapolated threshold no lower than what other normal footage reaches.
+
+        That footage may be what the detector learned from: its scores are too low rather than too
+        high, so what they reach is normal all the more. A threshold that the calibration's own
+        footage vouches for stays as it is.
+        """
+        if self.promise_kept_by_data:
+            return self
+        series = ((np.asarray(r.scores, float), np.asarray(r.times_s, float)) for r in recordings)
+        levels = watch_levels(series, self.rule).levels
+        if len(levels) == 0 or levels.max() <= self.rule.enter:
+            return self
+        enter = float(levels.max())
+        leave = max(self.rule.exit, self.median + EXIT_AT * (enter - self.median))
+        return replace(
+            self,
+            rule=replace(self.rule, enter=enter, exit=min(leave, enter)),
+            enter_high=max(self.enter_high, enter),
+            notes=(*self.notes, "the threshold was raised over all that was learned from reaches"),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Numbers, strings, lists and dictionaries only."""
         return asdict(self) | {"scores": self.scores.tolist(), "notes": list(self.notes)}

@@ -162,6 +162,7 @@ def train_model(  # noqa: PLR0913
         unfinished(path).unlink(missing_ok=True)
     try:
         model = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
+        model = _raised(model, parts, progress)
     except CalibrationError as error:
         note(model, f"not calibrated: {error}")
     except (KeyboardInterrupt, MonitorError):
@@ -332,6 +333,27 @@ def _calibrated(
     model: Model, segments: Sequence[Segment], per_day: float, progress: Progress
 ) -> Model:
     rule = AlertRule() if model.calibration is None else model.calibration.rule
+    recordings, highest = _recorded(model, segments, progress)
+    calibration = calibrate(recordings, rule, false_alarms_per_day=per_day)
+    scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
+    provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}
+    return replace(model, calibration=calibration, provenance=provenance)
+
+
+def _raised(model: Model, parts: Split, progress: Progress) -> Model:
+    """An extrapolated threshold, raised over what was learned from; that is normal too."""
+    calibration = model.calibrated()
+    if calibration.promise_kept_by_data:
+        return model
+    segments = thinned((*parts.fit, *parts.held_out), model.detector.spec)
+    recordings, _ = _recorded(model, segments, progress)
+    return replace(model, calibration=calibration.raised_over(recordings))
+
+
+def _recorded(
+    model: Model, segments: Sequence[Segment], progress: Progress
+) -> tuple[list[Recording], list[float]]:
+    """The scores of some footage, and the highest place of each frame's map."""
     uncalibrated = replace(model, calibration=None)
     recordings: list[Recording] = []
     highest: list[float] = []
@@ -346,10 +368,7 @@ def _calibrated(
             highest.append(float(reading.map.max()))
             progress("calibrating", done + reading.frame.index - segment.start + 1, total)
         recordings.append(Recording(scores, times_s))
-    calibration = calibrate(recordings, rule, false_alarms_per_day=per_day)
-    scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
-    provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}
-    return replace(model, calibration=calibration, provenance=provenance)
+    return recordings, highest
 
 
 def readings_of_segment(segment: Segment, model: Model) -> Iterator[Reading]:

@@ -199,3 +199,21 @@ def test_scores_without_their_times_are_refused() -> None:
 
 
 CALIBRATED = promise(correlated(2 * HOUR, 10), 48)
+
+
+def test_an_extrapolated_threshold_is_raised_over_other_normal_footage() -> None:
+    calibration = promise(correlated(2 * 60 * RATE_HZ, 1), 24)
+    assert not calibration.promise_kept_by_data
+    busy = correlated(20 * 60 * RATE_HZ, 2)
+    busy[600:640] = 10 * calibration.rule.enter
+    raised = calibration.raised_over([recording(busy)])
+    assert raised.rule.enter == pytest.approx(10 * calibration.rule.enter, rel=0.01)
+    assert calibration.median < raised.rule.exit < raised.rule.enter
+    assert "raised" in raised.notes[-1]
+
+
+def test_quieter_footage_and_a_vouched_threshold_change_nothing() -> None:
+    short = promise(correlated(2 * 60 * RATE_HZ, 1), 24)
+    assert short.raised_over([recording(0.1 * correlated(600, 2))]) is short
+    vouched = promise(correlated(4 * HOUR, 1), 48)
+    assert vouched.raised_over([recording(100 + correlated(600, 2))]) is vouched
