@@ -48,9 +48,17 @@ class Player:
     schedule: Schedule = cosine
     every: int = 1  # plays on each n-th step only, as a WGAN's generator does
     max_gradient_norm: float = 1.0  # infinity: as it comes
+    momentum: float | None = None  # gradient descent with so much of it, in place of Adam
 
     def optimiser(self) -> torch.optim.Optimizer:
-        """Adam; with decoupled decay where one is asked for."""
+        """Adam, with decoupled decay where one is asked for; or gradient descent with momentum."""
+        if self.momentum is not None:
+            return torch.optim.SGD(
+                self.module.parameters(),
+                lr=self.learning_rate,
+                momentum=self.momentum,
+                weight_decay=self.weight_decay,
+            )
         kind = torch.optim.AdamW if self.weight_decay else torch.optim.Adam
         return kind(
             self.module.parameters(),
@@ -108,6 +116,67 @@ def train(
     finally:
         for player in players:
             player.module.eval()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One of several things that are learned one after the other, as a GAN and then its encoder."""
+
+    name: str
+    share: float  # of the budget, against the other stages' shares
+    players: Callable[[], Sequence[Player]]  # made when its turn comes
+
+
+def train_stages(
+    stages: Sequence[Stage], clips: Clips, *, budget: Budget, log: Log, state: dict[str, Any]
+) -> None:
+    """Train stage after stage, each for its share of the budget; see `train`.
+
+    Called again, every stage is trained further, from the one that was interrupted on.
+
+    Raises:
+        KeyboardInterrupt: If Ctrl-C ends a stage before the last: no score can be had yet, but
+            `state` and the parameters are whole, and a resumed training goes on from there.
+    """
+    first = int(state.pop("stage", 0))
+    for stage in stages:
+        state.setdefault(stage.name, {"step": 0, "seconds": 0.0})
+    marks = _marks([stage.share for stage in stages[first:]])
+    for stage, begin, end in zip(stages[first:], marks[:-1], marks[1:], strict=True):
+        tell = _overall(state, [s.name for s in stages if s is not stage], begin, end, log)
+        part, own = _part(budget, begin, end), state[stage.name]
+        train(stage.players(), clips, budget=part, log=tell, state=own)
+        state["interrupted"] = own["interrupted"]
+        if own["interrupted"] and stage is not stages[-1]:
+            state["stage"] = stages.index(stage)
+            raise KeyboardInterrupt
+
+
+def _overall(state: dict[str, Any], others: list[str], begin: float, end: float, log: Log) -> Log:
+    """A log for one stage that counts the steps, the seconds and the budget of them all."""
+    steps = sum(state[name]["step"] for name in others)
+    seconds = sum(state[name]["seconds"] for name in others)
+
+    def tell(step: Step) -> None:
+        state["step"], state["seconds"] = steps + step.index, seconds + step.seconds
+        spent = begin + (end - begin) * step.spent
+        log(Step(step.stage, state["step"], state["seconds"], spent, step.losses))
+
+    return tell
+
+
+def _marks(shares: Sequence[float]) -> list[float]:
+    """From 0 to 1, where each stage begins and the last one ends."""
+    return [sum(shares[:i]) / sum(shares) for i in range(len(shares) + 1)]
+
+
+def _part(budget: Budget, begin: float, end: float) -> Budget:
+    """What lies between two marks of a budget; the parts' steps add up to the whole."""
+    seconds, steps = budget.seconds, budget.steps
+    return Budget(
+        None if seconds is None else (end - begin) * seconds,
+        None if steps is None else round(end * steps) - round(begin * steps),
+    )
 
 
 def _endless(clips: Clips) -> Iterator[Tensor]:

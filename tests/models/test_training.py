@@ -10,7 +10,16 @@ from torch import Tensor, nn
 
 from models.detector import Budget, Step, silent
 from models.errors import TrainingError
-from models.training import Losses, Player, constant, cosine, drop_at, train
+from models.training import (
+    Losses,
+    Player,
+    Stage,
+    constant,
+    cosine,
+    drop_at,
+    train,
+    train_stages,
+)
 
 BATCHES = [torch.full((2, 1, 1, 1, 1), value) for value in (1.0, 2.0, 3.0)]
 
@@ -183,3 +192,57 @@ def test_a_schedule_moves_the_learning_rate() -> None:
     toy = Toy()
     run(toy, 2, schedule=drop_at(1, factor=0.0))
     assert toy.weight.item() == pytest.approx(0.1, rel=1e-5)
+
+
+def stages(first: Toy, second: Toy, state: dict[str, Any], steps: int) -> list[Step]:
+    seen: list[Step] = []
+    train_stages(
+        [Stage("first", 3, lambda: [player(first)]), Stage("second", 1, lambda: [player(second)])],
+        BATCHES,
+        budget=Budget(steps=steps),
+        log=seen.append,
+        state=state,
+    )
+    return seen
+
+
+def test_stages_share_the_budget_and_count_together() -> None:
+    first, second = Toy(), Toy()
+    state: dict[str, Any] = {}
+    seen = stages(first, second, state, 8)
+    assert [step.index for step in seen] == list(range(1, 9))
+    assert [state["first"]["step"], state["second"]["step"], state["step"]] == [6, 2, 8]
+    assert [round(step.spent, 3) for step in seen[4:]] == [0.625, 0.75, 0.875, 1]
+    assert second.weight.item() == pytest.approx(0.2, rel=0.01)
+    assert stages(first, second, state, 3)[-1].index == 11
+
+
+def test_a_stage_that_is_interrupted_before_the_last_is_gone_on_with() -> None:
+    first, second = Toy(), Toy()
+    state: dict[str, Any] = {}
+
+    def losses(batch: Tensor) -> Losses:
+        if state["first"].get("step") == 2:
+            raise KeyboardInterrupt
+        return first.losses(batch)
+
+    listed = [
+        Stage("none", 1, lambda: [player(Toy())]),
+        Stage("first", 1, lambda: [player(first, losses)]),
+        Stage("second", 1, lambda: [player(second)]),
+    ]
+    with pytest.raises(KeyboardInterrupt):
+        train_stages(listed, BATCHES, budget=Budget(steps=9), log=silent, state=state)
+    assert (state["stage"], state["step"], state["interrupted"]) == (1, 5, True)
+    assert second.weight.item() == 0
+    listed[1] = Stage("first", 1, lambda: [player(first)])
+    train_stages(listed, BATCHES, budget=Budget(steps=4), log=silent, state=state)
+    assert [state[name]["step"] for name in ("none", "first", "second")] == [3, 4, 2]
+    assert "stage" not in state
+    assert not state["interrupted"]
+
+
+def test_momentum_is_plain_descent_at_its_first_step() -> None:
+    toy = Toy()
+    run(toy, 1, momentum=0.9, max_gradient_norm=math.inf)
+    assert toy.weight.item() == pytest.approx(0.1 * 2)  # slope at 0 of (w - 1)^2
