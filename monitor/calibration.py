@@ -13,7 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from monitor.alert_rule import AlertRule, Series
 from monitor.errors import CalibrationError
-from monitor.promise import RULE_OF_THREE, Threshold, find_threshold, watch_levels
+from monitor.promise import (
+    RULE_OF_THREE,
+    Threshold,
+    find_threshold,
+    watch_levels,
+)
 from monitor.tail import ENOUGH_FOR_SCALE, ENOUGH_FOR_SHAPE, Tail, fit_tail
 
 DAY_S = 86_400.0
@@ -21,6 +26,7 @@ MOST_KEPT = 4096  # quantiles of the calibration scores: 32 kB, p-values exact t
 TAIL_SHARE = 0.05  # of the readings; the tail begins over the 95 % quantile
 LEAST_P = 1e-300  # so that a logarithm can be taken
 TAIL_GAP_S = 1.0  # high scores closer than this are one event, not two witnesses
+RAISED = "the threshold was raised to what all normal footage, learned from or not, suggests"
 EXIT_AT = 0.75  # of the way from the median to `enter`: a quarter of hysteresis
 
 
@@ -77,25 +83,29 @@ class Calibration:
         return np.clip(1 - self.display(scores) / 2, 0.0, 1.0)
 
     def raised_over(self, recordings: Iterable["Recording"]) -> Self:
-        """With an extrapolated threshold no lower than what other normal footage reaches.
+        """With an extrapolated threshold no lower than all normal footage together suggests.
 
-        That footage may be what the detector learned from: its scores are too low rather than too
-        high, so what they reach is normal all the more. A threshold that the calibration's own
-        footage vouches for stays as it is.
+        Part of that footage may be what the detector learned from: its scores are too low rather
+        than too high, so what they reach is normal all the more. A threshold that the
+        calibration's own footage vouches for stays as it is.
         """
         if self.promise_kept_by_data:
             return self
         series = ((np.asarray(r.scores, float), np.asarray(r.times_s, float)) for r in recordings)
-        levels = watch_levels(series, self.rule).levels
-        if len(levels) == 0 or levels.max() <= self.rule.enter:
+        watched = watch_levels(series, self.rule)
+        if len(watched.levels) == 0:
             return self
-        enter = float(levels.max())
+        rate_per_s = self.promised_per_day / DAY_S
+        threshold = find_threshold(watched, self.rule, rate_per_s=rate_per_s)
+        enter = max(threshold.level, float(watched.levels.max()))
+        if enter <= self.rule.enter:
+            return self
         leave = max(self.rule.exit, self.median + EXIT_AT * (enter - self.median))
         return replace(
             self,
             rule=replace(self.rule, enter=enter, exit=min(leave, enter)),
             enter_high=max(self.enter_high, enter),
-            notes=(*self.notes, "the threshold was raised over all that was learned from reaches"),
+            notes=(*self.notes, RAISED),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -236,7 +246,10 @@ def _notes(
     threshold: Threshold, footage_s: float, hours_more: float, per_day: float
 ) -> Iterator[str]:
     if threshold.peaks < ENOUGH_FOR_SCALE:
-        yield f"only {threshold.peaks} separate peaks: the threshold is the highest level seen"
+        yield (
+            f"only {threshold.peaks} separate peaks: the threshold is extrapolated, with caution,"
+            " from the median and the highest level"
+        )
     elif threshold.peaks < ENOUGH_FOR_SHAPE:
         yield f"only {threshold.peaks} separate peaks: an exponential tail is assumed"
     if not threshold.founded:

@@ -5,7 +5,6 @@ with what it was set on. Scoring a data set is in `monitor.scored`.
 """
 
 import logging
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,14 +16,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from models.detector import Budget, Detector, Log, Step, silent
+from models.detector import Budget, Detector, Log, silent
 from models.registry import build, kind_of
 from monitor.alert_rule import AlertRule
 from monitor.calibration import Calibration, Recording, calibrate
 from monitor.clips import FASTER, at_rate, cut_clips, gap_s
 from monitor.datasets import DataSet
-from monitor.errors import CalibrationError, DataSetError, MonitorError, StoreError
+from monitor.errors import CalibrationError, DataSetError, MonitorError
 from monitor.footage import Footage, find_footage, fit_size, readable
+from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
 from monitor.records import Clip, Frame, Reading
 from monitor.scoring import AHEAD, BATCH, ahead, device_of, score_clips
@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int | None], None]  # what is being done, frames done, frames in all
 
 TRAINING_BATCH = 4  # clips; as published for frame prediction, and small networks learn well by it
-SAVE_EVERY_S = 60.0
 FALSE_ALARMS_PER_DAY = 24.0  # one an hour: what a person at a desk will still look at
 HELD_OUT_BYTES = 128 * 2**20
 HIGHEST_SHARE = 0.995  # of normal frames lie under the top of the map scale
@@ -156,18 +155,19 @@ def train_model(  # noqa: PLR0913
     parts = split_normal(footage.videos)
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
-    _fit(model, parts, budget, seed, _Keeper(model, path, log))
+    keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
+    _fit(model, parts, budget, seed, keeper)
     if path is not None:
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        model = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
-        model = _raised(model, parts, progress)
+        model, recordings = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
+        model = _raised(model, recordings, parts, progress)
     except CalibrationError as error:
-        note(model, f"not calibrated: {error}")
+        note(model.provenance, f"not calibrated: {error}")
     except (KeyboardInterrupt, MonitorError):
         if path is not None:
-            _say_kept(path)
+            say_kept(path)
         raise
     _count_lost(model, footage)
     if path is not None:
@@ -178,52 +178,13 @@ def train_model(  # noqa: PLR0913
 def _count_lost(model: Model, footage: Footage) -> None:
     lost = [line for video in footage.videos for line in video.source.corrupt]
     if lost:
-        note(model, f"left out what could not be read, {len(lost)} in all, such as {lost[0]}")
+        note(
+            model.provenance,
+            f"left out what could not be read, {len(lost)} in all, such as {lost[0]}",
+        )
 
 
-def _say_kept(path: Path) -> None:
-    log.warning("%s holds what was learned, without a threshold; see: oddwatch calibrate", path)
-
-
-def unfinished(path: Path) -> Path:
-    """Where a training that is under way keeps what it has learned."""
-    return path.with_name(f"{path.name}.training")
-
-
-def note(model: Model, text: str) -> None:
-    """Add a remark to a model's provenance, once."""
-    notes = model.provenance.setdefault("notes", [])
-    if text not in notes:
-        notes.append(text)
-
-
-class _Keeper:
-    """Passes steps on, notes them in the provenance, and saves once a minute."""
-
-    def __init__(self, model: Model, path: Path | None, log_step: Log) -> None:
-        self._model = model
-        self._path = None if path is None else unfinished(path)
-        self._log = log_step
-        self._saved_s = time.monotonic()
-
-    def __call__(self, step: Step) -> None:
-        self._model.provenance |= {"steps": step.index, "minutes": step.seconds / 60}
-        if time.monotonic() - self._saved_s >= SAVE_EVERY_S:
-            self.save()
-        self._log(step)
-
-    def save(self) -> None:
-        """Keep what there is; a disk that is full now may not be so at the end."""
-        if self._path is None:
-            return
-        try:
-            save_model(self._model, self._path)
-        except StoreError as error:
-            log.warning("%s; learning goes on", error)
-        self._saved_s = time.monotonic()
-
-
-def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: _Keeper) -> None:
+def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: Keeper) -> None:
     detector = model.detector
     device = str(device_of(detector))
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
@@ -247,11 +208,7 @@ def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: _Keeper)
         if model.provenance["steps"]:
             keeper.save()
         raise
-    model.provenance["interrupted"] = bool(detector.training_state.get("interrupted", False))
-    if model.provenance["interrupted"]:
-        if not model.provenance["steps"]:  # nothing to keep; what lies at the path is better
-            raise KeyboardInterrupt
-        log.warning("stopped; now calibrating what was learned (Ctrl-C again aborts)")
+    keeper.ended(interrupted=bool(detector.training_state.get("interrupted", False)))
 
 
 def _check_length(parts: Split, detector: Detector, rate_hz: float | None) -> None:
@@ -326,28 +283,28 @@ def calibrate_model(
     if str(data.root) == model.provenance.get("data"):
         segments = split_normal(videos).calibration
         log.warning("the model learned from this footage: only what was kept apart is taken")
-    return _calibrated(model, segments, false_alarms_per_day, progress)
+    return _calibrated(model, segments, false_alarms_per_day, progress)[0]
 
 
 def _calibrated(
     model: Model, segments: Sequence[Segment], per_day: float, progress: Progress
-) -> Model:
+) -> tuple[Model, list[Recording]]:
     rule = AlertRule() if model.calibration is None else model.calibration.rule
     recordings, highest = _recorded(model, segments, progress)
     calibration = calibrate(recordings, rule, false_alarms_per_day=per_day)
     scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
     provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}
-    return replace(model, calibration=calibration, provenance=provenance)
+    return replace(model, calibration=calibration, provenance=provenance), recordings
 
 
-def _raised(model: Model, parts: Split, progress: Progress) -> Model:
-    """An extrapolated threshold, raised over what was learned from; that is normal too."""
+def _raised(model: Model, recordings: list[Recording], parts: Split, progress: Progress) -> Model:
+    """An extrapolated threshold, raised to what all the footage suggests."""
     calibration = model.calibrated()
     if calibration.promise_kept_by_data:
         return model
     segments = thinned((*parts.fit, *parts.held_out), model.detector.spec)
-    recordings, _ = _recorded(model, segments, progress)
-    return replace(model, calibration=calibration.raised_over(recordings))
+    learned, _ = _recorded(model, segments, progress)
+    return replace(model, calibration=calibration.raised_over([*recordings, *learned]))
 
 
 def _recorded(

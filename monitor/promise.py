@@ -6,6 +6,7 @@ Counts alerts as the rule would raise them: levels (see `alert_rule`), excursion
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from monitor.tail import ENOUGH_FOR_SHAPE, Tail, fit_tail
 PEAKS_PER_GAP = 0.1  # rare enough that two peaks seldom merge by chance
 RESAMPLES = 300  # the 5 % and 95 % ends of the interval then move by a tenth of its width
 FEWEST_GROUPS = 10  # recordings to resample; with fewer, twenty stretches of time are
+LUCK = 0.05  # the other end of a 90 % interval
 RULE_OF_THREE = 3.0  # no event in T bounds the rate by 3 / T with 95 % (Hanley & Lippman-Hand 1983)
 
 
@@ -104,10 +106,30 @@ def find_threshold(watched: Watched, rule: AlertRule, *, rate_per_s: float) -> T
     top = float(watched.levels.max())
     point = _level_at(tail, expected / max(len(peaks.heights), 1), top)
     low, high = _interval(peaks, watched, expected, point)
+    if tail.scale == 0:
+        high = max(high, _cautious_level(watched, rule, expected))
     level = point if founded else high
     raised = watched.alerts(level, rule.merge_s)
     vouched = float(chi2.ppf(0.95, 2 * (raised + 1))) / 2 / watched.seconds  # Garwood 1936
     return Threshold(level, low, high, tail, len(peaks.heights), vouched, founded)
+
+
+def _cautious_level(watched: Watched, rule: AlertRule, expected: float) -> float:
+    """No lower than the highest level; topped so often, with 95 %, if levels are exponential.
+
+    For footage too short to fit anything to. In it the smoothing forgets everything a few times,
+    so its highest level is the largest of so many draws, and by bad luck among the low twentieth
+    of what that could have been.
+    """
+    moments = max(2.0, watched.seconds / _memory_s(rule))
+    median, top = float(np.median(watched.levels)), float(watched.levels.max())
+    scale = (top - median) / -log(1 - LUCK ** (1 / moments))
+    return max(top, median + scale * log(moments / expected))
+
+
+def _memory_s(rule: AlertRule) -> float:
+    """After so long the smoothed score knows nothing of what was before."""
+    return rule.window_s + 2 * rule.ema_s
 
 
 def _level_at(tail: Tail, chance: float, top: float) -> float:
@@ -120,9 +142,8 @@ def _find_peaks(watched: Watched, rule: AlertRule, rate_per_s: float) -> _Peaks:
     The gap is the rule's own where the footage is long. In short footage it shrinks down to
     the memory of the smoothing: more peaks to fit, and alerts rather over- than undercounted.
     """
-    memory_s = rule.window_s + 2 * rule.ema_s
     roomy_s = watched.seconds * PEAKS_PER_GAP / ENOUGH_FOR_SHAPE
-    gap_s = min(rule.merge_s, max(memory_s, roomy_s))
+    gap_s = min(rule.merge_s, max(_memory_s(rule), roomy_s))
     wanted = max(
         ENOUGH_FOR_SHAPE,
         PEAKS_PER_GAP * watched.seconds / gap_s,
