@@ -17,7 +17,7 @@ from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.records import Frame
 
-POOL_BYTES = 768 * 2**20  # of frames in memory at a time
+POOL_BYTES = 384 * 2**20  # of frames in memory at a time; torch and its working memory take 2 GB
 FIRST_FRAMES = 2048  # of the first pool, doubled from pool to pool: learning begins at once
 SEGMENT_FRAMES = 512  # of a long video are loaded in one piece
 HELD_OUT_FRAMES = 4096  # are enough for scales; going through hours would outlast the budget
