@@ -222,7 +222,7 @@ class Motion(Detector):
         frames: list[NDArray[np.uint8]] = []
         for batch in clips:
             self.shaped(batch)
-            frames += list(_grey(batch)[:, -1])
+            frames += list(_grey(batch)[:, -1].copy())  # a view would keep the whole clips
             if len(frames) >= BACKGROUND_FRAMES:
                 break
         if not frames:
