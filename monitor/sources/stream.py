@@ -40,7 +40,8 @@ class Stream(Source):
         self._video = self._container.streams.video[0]
         self._pictures = self._decode()
         self._next = 0
-        self._start_s: float | None = None
+        self._start_s: float | None = None  # of the stream's clock
+        self._arrived_s: float | None = None  # when the first frame came
         try:
             first = next(self._pictures)
         except (StopIteration, SourceError) as error:
@@ -119,11 +120,16 @@ class Stream(Source):
             raise SourceError(f"{self.name}: stopped after {self._next} frames: {reason}")
 
     def _time_s(self, picture: VideoFrame) -> float:
-        known = picture.pts is not None
-        now_s = float(picture.time) if known else time.monotonic()
+        """By the stream's clock; by arrival while it tells none, as before RTCP's first report."""
+        now_s = time.monotonic()
+        if self._arrived_s is None:
+            self._arrived_s = now_s
+        since_s = now_s - self._arrived_s
+        if picture.pts is None:
+            return since_s
         if self._start_s is None:
-            self._start_s = now_s
-        return now_s - self._start_s
+            self._start_s = float(picture.time) - since_s
+        return float(picture.time) - self._start_s
 
 
 def without_secrets(url: str) -> str:

@@ -3,11 +3,13 @@ import threading
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from monitor.errors import SourceError, SourceNotFoundError
@@ -52,6 +54,26 @@ def test_a_stream_that_stops_says_after_how_many_frames(
             assert frame.time_s == pytest.approx(expected / 25, abs=1e-4)
         with pytest.raises(SourceError, match=r"stopped after 30 frames: the other side ended"):
             next(frames)
+
+
+class LateClock(Stream):
+    """As cameras that tell no time before their first sender report."""
+
+    def _decode(self) -> Iterator[VideoFrame]:
+        for number, picture in enumerate(super()._decode()):
+            if number == 0:
+                picture.pts = None
+            yield picture
+
+
+def test_a_first_frame_without_a_time_does_not_shift_the_others(
+    film: Film, stop: threading.Event
+) -> None:
+    with LateClock(serve(film("film.ts", 10).read_bytes(), stop)) as source:
+        times_s = [frame.time_s for frame in islice(source.frames(), 10)]
+    assert times_s[0] == 0
+    assert 0 < times_s[1] < 5
+    assert np.diff(times_s[1:]) == pytest.approx(1 / 25, abs=1e-4)
 
 
 def test_a_silent_address_times_out(stop: threading.Event) -> None:
