@@ -5,12 +5,29 @@ from dataclasses import fields
 from typing import Any
 
 from models.detector import Detector
+from models.detectors.adae import Adae
+from models.detectors.aesc import Aesc
+from models.detectors.anogan import Anogan
+from models.detectors.cae import Cae
 from models.detectors.conv3d_autoencoder import Conv3dAutoencoder
 from models.detectors.conv_autoencoder import ConvAutoencoder
+from models.detectors.cutpaste import Cutpaste
+from models.detectors.deep_svdd import DeepSvdd
+from models.detectors.egbad import Egbad
+from models.detectors.fanogan import Fanogan
 from models.detectors.frame_prediction import FramePrediction
 from models.detectors.fusion import Fusion
+from models.detectors.ganomaly import Ganomaly
+from models.detectors.inr import Inr
+from models.detectors.memae import Memae
 from models.detectors.memae_video import MemaeVideo
 from models.detectors.motion import Motion
+from models.detectors.nsa import Nsa
+from models.detectors.padim import Padim
+from models.detectors.patchcore import Patchcore
+from models.detectors.skip_ganomaly import SkipGanomaly
+from models.detectors.svdd import Svdd
+from models.detectors.vae import Vae
 from models.errors import OptionError, UnknownDetectorError
 
 DETECTORS: dict[str, type[Detector]] = {
@@ -22,6 +39,23 @@ DETECTORS: dict[str, type[Detector]] = {
         MemaeVideo,
         Motion,
         Fusion,
+        Cae,
+        Vae,
+        Aesc,
+        Adae,
+        DeepSvdd,
+        Inr,
+        Memae,
+        Svdd,
+        Cutpaste,
+        Nsa,
+        Padim,
+        Patchcore,
+        Anogan,
+        Fanogan,
+        Egbad,
+        Ganomaly,
+        SkipGanomaly,
     )
 }
 

@@ -1,94 +1,44 @@
-"""The laws that every detector obeys. A new one needs its line in `TINY`, nothing else."""
+"""The laws that every detector obeys. A new one needs its line in a table, nothing else.
+
+Video detectors have theirs in `tiny_videos`, those of still pictures in `tiny_stills`.
+"""
 
 import copy
 from dataclasses import asdict, fields
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 import models.detectors
 from models.checkpoint import Checkpoint, load, save
-from models.detector import Budget, Detector
+from models.detector import Budget
 from models.errors import NotFittedError, OptionError, ShapeError, TrainingError
 from models.registry import DETECTORS, build
-from tests.models.world import Scene, invaded, normal_clips
+from tests.models.learning import (
+    ALL,
+    calm,
+    fitted,
+    fresh,
+    learn,
+    near,
+    planted,
+    prominence,
+    untrained,
+)
+from tests.models.tiny_stills import TINY_STILLS
+from tests.models.tiny_videos import TINY
 
-SMALL: dict[str, Any] = {"size": (32, 32), "window_px": 5, "learning_rate": 5e-3}
-ADVERSARY = {"adversarial_weight": 0.05, "discriminator_width": 4}
-UNET = SMALL | {"width": 8, "depth": 2, "learning_rate": 2e-3}
-CONV3D = SMALL | {"widths": (8, 8, 16, 16), "decoder_widths": (16, 8), "unshuffle": 2}
-MOTION = {"size": (64, 64), "flows": 3, "cell_px": 4, "window_px": 12, "top": 3}
-MEMAE = SMALL | {"widths": (8, 16), "length": 4, "items": 16, "unshuffle": 1}
-
-# name of the detector [, what is special] -> options that make it small
-TINY: dict[str, dict[str, Any]] = {
-    "frame_prediction": UNET | {"gap": 2, "context": 2},
-    "frame_prediction local": UNET | {"unshuffle": 1, "rule": "local"},
-    "frame_prediction paper": UNET | ADVERSARY | {"channels": 3, "output": "tanh", "rule": "psnr"},
-    "conv_autoencoder": SMALL | {"widths": (32, 32, 16), "length": 4, "rule": "window"},
-    "conv_autoencoder paper": SMALL
-    | {"widths": (16, 16, 8), "length": 4, "unpooling": "indices", "rule": "paper"},
-    "conv3d_autoencoder": CONV3D,
-    "conv3d_autoencoder paper": CONV3D | {"future": 8, "rule": "paper"},
-    "memae_video": MEMAE,
-    "memae_video paper": MEMAE | {"addressing": "dot", "rule": "paper"},
-    "motion": MOTION,
-    "fusion": {
-        "size": (64, 64),
-        "cell_px": 4,
-        "top": 3,
-        "motion": MOTION,
-        "frame_prediction": UNET | {"gap": 2, "context": 2},
-    },
-}
-STEPS = 100
-
-each = pytest.mark.parametrize("label", TINY)
-
-
-def fresh(label: str, seed: int = 0) -> Detector:
-    torch.manual_seed(seed)
-    return build(label.split(maxsplit=1)[0], **TINY[label])
-
-
-def learn(detector: Detector, steps: int) -> Detector:
-    spec = detector.spec
-    clips = [normal_clips(spec, 8, seed) for seed in range(10)]
-    return detector.fit(clips, [normal_clips(spec, 16, 100)], budget=Budget(steps=steps))
-
-
-@cache
-def fitted(label: str) -> Detector:
-    return learn(fresh(label), STEPS)
-
-
-def calm(detector: Detector, count: int = 12) -> Tensor:
-    return normal_clips(detector.spec, count, seed=200)
-
-
-def planted(detector: Detector, count: int = 12) -> Scene:
-    return invaded(detector.spec, count, seed=300)
-
-
-def near(scene: Scene) -> Tensor:
-    """Where the intruder is and four pixels around it, (B, H, W)."""
-    return F.max_pool2d(scene.intruder[:, None].float(), 9, stride=1, padding=4)[:, 0] > 0
-
-
-def prominence(detector: Detector) -> float:
-    """How far the map stands out at the intruder, against the rest of the picture."""
-    scene = planted(detector)
-    maps = detector.explain(scene.clips)
-    return float(maps[scene.intruder].mean() / (maps[~near(scene)].abs().mean() + 1e-6))
+each = pytest.mark.parametrize("label", ALL)
+videos = pytest.mark.parametrize("label", TINY)
 
 
 def test_every_detector_of_the_table_is_under_the_laws() -> None:
-    assert {label.split()[0] for label in TINY} == set(DETECTORS)
+    for table, kind in ((TINY, "video"), (TINY_STILLS, "image")):
+        assert {label.split()[0] for label in table} == {
+            name for name, detector in DETECTORS.items() if detector.kind == kind
+        }
 
 
 def test_every_file_of_the_folder_is_in_the_table_under_its_own_name() -> None:
@@ -185,24 +135,24 @@ def test_scoring_changes_neither_the_detector_nor_the_clips(label: str) -> None:
 
 @each
 def test_fitting_changes_the_parameters(label: str) -> None:
-    untrained = fresh(label).state_dict()
+    before = fresh(label).state_dict()
     changed = [
         name
         for name, tensor in fitted(label).state_dict().items()
-        if not torch.equal(tensor, untrained[name])
+        if not torch.equal(tensor, before[name])
     ]
     learned = dict(fresh(label).named_parameters())
     assert not learned or set(changed) & set(learned)
     assert changed
 
 
-@each
+@videos
 def test_a_planted_anomaly_wins_in_score(label: str) -> None:
     detector = fitted(label)
     assert detector.score(planted(detector).clips).min() > detector.score(calm(detector)).max()
 
 
-@each
+@videos
 def test_a_planted_anomaly_wins_in_the_map(label: str) -> None:
     detector = fitted(label)
     scene = planted(detector)
@@ -213,13 +163,9 @@ def test_a_planted_anomaly_wins_in_the_map(label: str) -> None:
     assert prominence(detector) > 2
 
 
-@each
+@videos
 def test_it_beats_its_own_untrained_network(label: str) -> None:
-    untrained = fresh(label).eval()
-    for module in untrained.modules():
-        if isinstance(module, Detector):
-            module.fitted = True
-    assert prominence(fitted(label)) > prominence(untrained)
+    assert prominence(fitted(label)) > prominence(untrained(label))
 
 
 @each
