@@ -2,6 +2,8 @@
 
 import time
 from dataclasses import asdict, dataclass
+from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +15,7 @@ from monitor.errors import SourceError, UsageError
 if TYPE_CHECKING:
     from monitor.datasets.doctor import Diagnosis, SplitCounts
     from monitor.sources import Source
+    from monitor.stills.doctor import StillCounts, StillDiagnosis
 
 PROBE_S = 3.0  # of looking at a camera: its rate to a few per cent
 PROBE_FRAMES = 300  # a file on a web server comes as fast as the network
@@ -36,23 +39,37 @@ class Probe:
 
 def check(
     data: Annotated[
-        str, typer.Argument(metavar="PATH|URL|CAMERA", help="A data set, a video or a camera.")
+        str,
+        typer.Argument(
+            metavar="PATH|URL|CAMERA", help="A data set, a video, pictures or a camera."
+        ),
     ],
     full: Annotated[
-        bool, typer.Option("--full", help="Decode every frame, not three of each clip.")
+        bool,
+        typer.Option("--full", help="Decode every frame, not three of each clip or kind."),
     ] = False,
     layout: Annotated[
         str | None, typer.Option(help="Take it for this layout instead of recognising it.")
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ROLES", help="Pictures in classes: one-normal:CLASS or one-abnormal:CLASS."
+        ),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Examine data or a camera.
 
     Says what a data set, a video or a camera holds, what is wrong with it, and whether training and
-    scoring will work. The exit status is 0 where training or scoring will work, else 1.
+    scoring will work. A folder that directly holds pictures is taken for the frames of a video;
+    --layout plain takes them for single pictures. The exit status is 0 where training or scoring
+    will work, else 1.
 
     \b
     Examples:  oddwatch check data/ped2 --full
+               oddwatch check data/bottle
+               oddwatch check data/cifar --protocol one-normal:cat
                oddwatch check rtsp://camera/stream
     """  # noqa: D301
     from monitor.sources import is_device
@@ -62,7 +79,11 @@ def check(
         if is_device(data) or ("://" in data and not data.startswith("file://")):
             works = _check_camera(data, as_json=as_json)
         else:
-            works = _check_data(data.removeprefix("file://"), full, layout, as_json=as_json)
+            path = data.removeprefix("file://")
+            if _are_stills(path, layout, protocol):
+                works = _check_stills(path, full, layout, protocol, as_json=as_json)
+            else:
+                works = _check_data(path, full, layout, as_json=as_json)
     if not works:
         raise typer.Exit(1)
 
@@ -80,6 +101,64 @@ def refuse_config(source: str) -> None:
         )
 
 
+def _are_stills(data: str, layout: str | None, protocol: str | None) -> bool:
+    """By the layout that is asked for, or else by what is there.
+
+    Raises:
+        UsageError: If neither half knows the layout.
+    """
+    from monitor.datasets import LAYOUTS
+    from monitor.stills.opening import LAYOUTS as STILLS
+    from monitor.stills.opening import is_stills
+
+    if layout is None:
+        return protocol is not None or is_stills(Path(data))
+    if layout not in LAYOUTS and layout not in STILLS:
+        known = [*LAYOUTS, *STILLS]
+        near = get_close_matches(layout, known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise UsageError(f"layout {layout}: not known; known are {', '.join(known)}{hint}")
+    return layout in STILLS
+
+
+def _check_stills(
+    data: str, full: bool, layout: str | None, protocol: str | None, *, as_json: bool
+) -> bool:
+    from monitor.stills.doctor import examine_stills
+
+    diagnosis = examine_stills(data, full=full, layout=layout, protocol=protocol)
+    if as_json:
+        print_json(diagnosis.as_dict())
+    else:
+        _print_stills(diagnosis, full=full)
+    return diagnosis.will_train or diagnosis.will_score
+
+
+def _print_stills(found: "StillDiagnosis", *, full: bool) -> None:
+    _print_head(found)
+    if found.protocol:
+        print(f"  protocol  {found.protocol}")
+    _print_pictures("training", found.train)
+    _print_pictures("test", found.test)
+    looked = "every picture was" if full else "three pictures of each kind were"
+    _print_findings(found, f" ({looked} decoded{'' if full else '; --full decodes all'})")
+
+
+def _print_pictures(name: str, counts: "StillCounts") -> None:
+    if not counts.pictures:
+        return
+    parts = [_count(counts.pictures, "picture")]
+    parts += [f"{width}x{height}" for height, width in counts.sizes[:4]]
+    if len(counts.kinds) > 1:
+        parts.append(", ".join(f"{kind} {number}" for kind, number in counts.kinds.items()))
+    if counts.anomalous:
+        share = counts.anomalous / counts.labelled
+        parts.append(f"{counts.labelled:,} labelled, {share:.1%} of them anomalous")
+    if counts.masks:
+        parts.append(_count(counts.masks, "mask"))
+    print(f"  {name:<8}  {', '.join(parts)}")
+
+
 def _check_data(data: str, full: bool, layout: str | None, *, as_json: bool) -> bool:
     from monitor.datasets.doctor import examine
 
@@ -92,16 +171,24 @@ def _check_data(data: str, full: bool, layout: str | None, *, as_json: bool) -> 
 
 
 def _print_diagnosis(found: "Diagnosis", *, full: bool) -> None:
-    layout = f"layout {found.layout}" if found.layout else "no known layout"
-    print(f"{found.name}: {layout}")
+    _print_head(found)
     _print_split("training", found.train)
     _print_split("test", found.test)
+    looked = " (every frame was decoded)" if full else " (a sample was decoded; --full decodes all)"
+    _print_findings(found, looked)
+
+
+def _print_head(found: "Diagnosis | StillDiagnosis") -> None:
+    layout = f"layout {found.layout}" if found.layout else "no known layout"
+    print(f"{found.name}: {layout}")
+
+
+def _print_findings(found: "Diagnosis | StillDiagnosis", looked: str) -> None:
     if found.label_source:
         print(f"  truth     {found.label_source}")
     for finding in found.findings:
         place = "" if finding.path in finding.text or finding.severity == "info" else finding.path
         print(f"  {finding.severity:<8}  {finding.text}{f' ({place})' if place else ''}")
-    looked = " (every frame was decoded)" if full else " (a sample was decoded; --full decodes all)"
     words = [
         f"{what} will {'work' if works else 'not work'}"
         for what, works in (("training", found.will_train), ("scoring", found.will_score))

@@ -159,6 +159,9 @@ def _whole(found: DataSet, train: list[_Patient], test: list[_Patient]) -> Itera
         yield Finding("error", "no training clips: nothing to learn from", root)
     if not test:
         yield Finding("warning", "no test clips: nothing to judge by", root)
+    if found.layout == "video" and Path(found.root).is_dir():
+        text = "taken for the frames of a video; layout plain takes them for single pictures"
+        yield Finding("info", text, root)
     yield from _labels(found, test)
     for split, patients in (("training", train), ("test", test)):
         yield from _mixed(split, patients, root)

@@ -7,6 +7,7 @@ import monitor.sources
 from monitor.errors import SourceError
 from monitor.records import Frame
 from tests.monitor.cli.calling import call
+from tests.monitor.stills.sets import mvtec, pictures
 from tests.monitor.watched import Scripted, film
 
 Capsys = pytest.CaptureFixture[str]
@@ -89,3 +90,39 @@ def test_a_camera_that_gives_nothing_is_a_failure(
     answer = call(capsys, "check", "0")
     assert answer.status == 1
     assert "verdict   camera: stopped after 0 frames" in answer.out
+
+
+def test_what_a_set_of_stills_holds(capsys: Capsys, tmp_path: Path) -> None:
+    answer = call(capsys, "check", mvtec(tmp_path / "bottle"), "--full")
+    assert answer.status == 0
+    assert "bottle: layout mvtec" in answer.out
+    assert "protocol  learned from train/good" in answer.out
+    assert "training  6 pictures, 32x24" in answer.out
+    assert "broken 3, dirty 2, good 2, 7 labelled, 71.4% of them anomalous, 5 masks" in answer.out
+    assert "truth     folder names, masks for 5 of 5 defects" in answer.out
+    assert "warning   6 training pictures: few" in answer.out
+    assert "will work (every picture was decoded)" in answer.out
+    found = call(capsys, "check", tmp_path / "bottle", "--json").lines[0]
+    assert (found["layout"], found["test"]["masks"], found["will_train"]) == ("mvtec", 5, True)
+
+
+def test_a_folder_of_pictures_is_a_video_unless_told(capsys: Capsys, tmp_path: Path) -> None:
+    pictures(tmp_path, 20)
+    video = call(capsys, "check", tmp_path)
+    assert "layout video" in video.out
+    assert "layout plain takes them for single pictures" in video.out
+    stills = call(capsys, "check", tmp_path, "--layout", "plain")
+    assert "layout plain" in stills.out
+    assert "training  20 pictures" in stills.out
+
+
+def test_classes_by_protocol(capsys: Capsys, tmp_path: Path) -> None:
+    pictures(tmp_path / "ape", 5)
+    pictures(tmp_path / "bee", 5, seed=1)
+    answer = call(capsys, "check", tmp_path, "--protocol", "one-abnormal:bee")
+    assert "layout image_folder" in answer.out
+    assert "protocol  one-abnormal:bee" in answer.out
+    assert "test      6 pictures" in answer.out
+    wrong = call(capsys, "check", tmp_path, "--protocol", "two-normal:bee")
+    assert wrong.status == 2
+    assert "known are one-normal:CLASS and one-abnormal:CLASS" in wrong.err
