@@ -1,8 +1,10 @@
-"""Writing a file so that a reader sees the old one or the whole new one; knows nothing else."""
+"""Writing a file so that a reader sees the old one or the whole new one, and the folder for it."""
 
 import os
 from pathlib import Path
 from uuid import uuid4
+
+from monitor.errors import StoreError
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -21,3 +23,22 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_folder(out: Path, what: str = "results") -> None:
+    """Make a folder; find out before the work, not after it, that `what` cannot be written to it.
+
+    Raises:
+        StoreError: If it cannot be made or written.
+    """
+    probe = out / ".oddwatch.probe"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe.write_bytes(b"")
+        probe.unlink()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"cannot write {what} to {out}: expected a folder, found a file"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot write {what} to {out}: {error.strerror or error}") from error

@@ -49,6 +49,7 @@ class Keeper:
         self._saved_s = time.monotonic()
 
     def __call__(self, step: Step) -> None:
+        """A step was made."""
         self._provenance |= {"steps": step.index, "minutes": step.seconds / 60}
         if time.monotonic() - self._saved_s >= SAVE_EVERY_S:
             self.save()

@@ -74,22 +74,43 @@ def check_shape(size: tuple[int, int], learned: tuple[int, int], where: str) -> 
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:
-    """Read a model file.
+    """Read a model file of a video detector.
 
     Raises:
         SourceNotFoundError: If there is none.
+        UsageError: If its detector judges still pictures.
         CheckpointError: If it is no whole model of this version.
+        CalibrationError: If its calibration is damaged.
     """
-    try:
-        saved = checkpoint.load(path, device)
-    except FileNotFoundError:
-        raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
+    return video_model(read_checkpoint(path, device), path)
+
+
+def video_model(saved: Checkpoint, path: Path) -> Model:
+    """What a file at `path` held, as a model for video; raises as `load_model`."""
+    if saved.detector.kind != "video":
+        raise UsageError(
+            f"{path} holds {saved.detector.name}, which judges still pictures; expected a model "
+            "of a video detector (see: oddwatch detectors)"
+        )
     try:
         plain = saved.calibration
         calibration = None if plain is None else Calibration.from_dict(plain)
     except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from error
     return Model(saved.detector, saved.preset, calibration, saved.provenance)
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
+    """What a model file holds, whatever its detector.
+
+    Raises:
+        SourceNotFoundError: If there is none.
+        CheckpointError: If it is no whole model of this version.
+    """
+    try:
+        return checkpoint.load(path, device)
+    except FileNotFoundError:
+        raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -99,11 +120,14 @@ def save_model(model: Model, path: Path) -> None:
         StoreError: If it cannot be written.
     """
     calibration = None if model.calibration is None else model.calibration.to_dict()
+    write_checkpoint(Checkpoint(model.detector, model.preset, calibration, model.provenance), path)
+
+
+def write_checkpoint(content: Checkpoint, path: Path) -> None:
+    """Write a model file whole, making its folder; raises as `save_model`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        checkpoint.save(
-            Checkpoint(model.detector, model.preset, calibration, model.provenance), path
-        )
+        checkpoint.save(content, path)
     except OSError as error:
         raise StoreError(
             f"cannot write the model to {path}: {error.strerror or error}; "

@@ -24,6 +24,7 @@ from monitor.evaluation.pictures import worst_misses
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import Span, VideoScores, write_scores_csv
+from monitor.files import check_folder
 from monitor.model import Model, versions
 from monitor.pipeline import Progress, quiet, readings_of
 from monitor.records import Alert
@@ -84,7 +85,7 @@ def score_data(
         StoreError: If the results cannot be written.
     """
     new = not out.exists()
-    _check_folder(out)
+    check_folder(out)
     try:
         run = _score_all(model, data, progress)
     except BaseException:
@@ -108,21 +109,6 @@ def score_data(
     except OSError as error:
         raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
     return report
-
-
-def _check_folder(out: Path) -> None:
-    """Find out before the scoring that its results cannot be written."""
-    probe = out / ".oddwatch.probe"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
-    except (FileExistsError, NotADirectoryError) as error:
-        raise StoreError(
-            f"cannot write results to {out}: expected a folder, found a file"
-        ) from error
-    except OSError as error:
-        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
 
 
 def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:

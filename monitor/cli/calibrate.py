@@ -1,28 +1,36 @@
 """`oddwatch calibrate`: set a model's thresholds anew, from normal footage of its camera."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.model import Model
+    from monitor.stills.model import StillModel
 
 
 def calibrate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
     data: Annotated[
-        str, typer.Argument(metavar="NORMAL_DATA", help="Normal footage that was not learned from.")
+        str, typer.Argument(metavar="NORMAL_DATA", help="Normal, and not learned from.")
     ],
     *,
     false_alarms_per_day: Annotated[
-        float, typer.Option(metavar="X", help="Alerts that normal footage may raise in a day.")
-    ] = 24.0,
+        float | None,
+        typer.Option(metavar="X", help="Alerts that normal footage may raise in a day; 24."),
+    ] = None,
+    false_alarm_share: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Stills: share of normal pictures called defective; 0.01."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write here and leave MODEL as it is.")
     ] = None,
@@ -37,31 +45,95 @@ def calibrate(
 ) -> None:
     """Set the threshold for a stated rate of false alarms, from normal footage of this camera.
 
-    \b
-    Example:  oddwatch calibrate door.pt a-normal-day.mp4 --false-alarms-per-day 2
-    """  # noqa: D301
-    from monitor.datasets import open_data
-    from monitor.model import check_writable, choose_device, load_model, save_model
-    from monitor.pipeline import calibrate_model
+    A still-image model takes normal pictures, and the share of them that may be called defective.
 
-    if not false_alarms_per_day > 0:
-        raise UsageError(f"--false-alarms-per-day {false_alarms_per_day:g}: expected over 0")
+    \b
+    Examples:  oddwatch calibrate door.pt a-normal-day.mp4 --false-alarms-per-day 2
+               oddwatch calibrate bottle.pt good-bottles --false-alarm-share 0.005
+    """  # noqa: D301
+    from monitor.model import choose_device
+    from monitor.stills.model import StillModel, open_model
+
+    for rate, name in (
+        (false_alarms_per_day, "--false-alarms-per-day"),
+        (false_alarm_share, "--false-alarm-share"),
+    ):
+        if rate is not None and not rate > 0:
+            raise UsageError(f"{name} {rate:g}: expected over 0")
     path = model if out is None else out
-    loaded = load_model(model, choose_device(device))
-    check_writable(path)
-    footage = open_data(data, layout=layout, strict=strict)
-    with LongWork() as work:
-        calibrated = calibrate_model(
-            loaded, footage, false_alarms_per_day=false_alarms_per_day, progress=work.frames
-        )
-    save_model(calibrated, path)
+    loaded = open_model(model, choose_device(device))
+    stills = isinstance(loaded, StillModel)
+    other = (
+        {"--false-alarms-per-day": false_alarms_per_day}
+        if stills
+        else {"--false-alarm-share": false_alarm_share}
+    )
+    refuse_options(other, loaded.detector.name, stills=stills)
+    wanted = Wanted(data, path, layout, strict)
+    if isinstance(loaded, StillModel):
+        lines, plain, then = _on_stills(loaded, wanted, false_alarm_share)
+    else:
+        lines, plain, then = _on_video(loaded, wanted, false_alarms_per_day)
     if as_json:
-        print_json({"model": str(path), "calibration": calibration_json(calibrated)})
+        print_json({"model": str(path), "calibration": plain})
         return
-    for line in calibration_lines(calibrated):
+    for line in lines:
         print(line)
     print(f"saved to {path}")
-    print(f"next: oddwatch watch SOURCE --model {shlex.quote(str(path))} --headless")
+    print(f"next: {then}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is calibrated on, and where the model goes."""
+
+    data: str
+    path: Path
+    layout: str | None
+    strict: bool
+
+
+Told = tuple[list[str], dict[str, Any] | None, str]  # lines, for programs, the next command
+
+
+def _on_video(model: "Model", wanted: Wanted, per_day: float | None) -> Told:
+    from monitor.datasets import open_data
+    from monitor.model import check_writable, save_model
+    from monitor.pipeline import FALSE_ALARMS_PER_DAY, calibrate_model
+
+    refuse_stills(wanted.data, model.detector.name, wanted.layout)
+    check_writable(wanted.path)
+    footage = open_data(wanted.data, layout=wanted.layout, strict=wanted.strict)
+    rate = FALSE_ALARMS_PER_DAY if per_day is None else per_day
+    with LongWork() as work:
+        found = calibrate_model(model, footage, false_alarms_per_day=rate, progress=work.frames)
+    save_model(found, wanted.path)
+    then = f"oddwatch watch SOURCE --model {shlex.quote(str(wanted.path))} --headless"
+    return calibration_lines(found), calibration_json(found), then
+
+
+def _on_stills(model: "StillModel", wanted: Wanted, share: float | None) -> Told:
+    from monitor.cli.train_stills import (
+        check_share,
+        still_calibration_json,
+        still_calibration_lines,
+    )
+    from monitor.model import check_writable
+    from monitor.stills.model import save_still_model
+    from monitor.stills.opening import open_stills
+    from monitor.stills.pipeline import calibrate_stills
+
+    share = check_share(share)
+    refuse_footage(wanted.data, model.detector.name, wanted.layout)
+    check_writable(wanted.path)
+    data = open_stills(wanted.data, layout=wanted.layout, strict=wanted.strict)
+    with LongWork() as work:
+        found = calibrate_stills(
+            model, data, false_alarm_share=share, strict=wanted.strict, progress=work.pictures
+        )
+    save_still_model(found, wanted.path)
+    then = shlex.join(["oddwatch", "inspect", str(wanted.path), "PICTURE"])
+    return still_calibration_lines(found), still_calibration_json(found), then
 
 
 def calibration_lines(model: "Model") -> list[str]:

@@ -49,10 +49,17 @@ class LongWork:
 
     def frames(self, what: str, done: int, total: int | None) -> None:
         """So many frames are done of something."""
+        self._count(what, done, total, "frames")
+
+    def pictures(self, what: str, done: int, total: int | None) -> None:
+        """So many pictures are done of something."""
+        self._count(what, done, total, "pictures")
+
+    def _count(self, what: str, done: int, total: int | None, things: str) -> None:
         if self._starts(what):
             self._began_s = time.monotonic()
         of = f" of {total:,}" if total else ""
-        self._show(f"{what}: {done:,}{of} frames", min(1.0, done / total) if total else 0.0)
+        self._show(f"{what}: {done:,}{of} {things}", min(1.0, done / total) if total else 0.0)
 
     def _starts(self, what: str) -> bool:
         """Whether this is new; a new one is shown at once on a terminal."""

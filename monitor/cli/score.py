@@ -1,21 +1,26 @@
 """`oddwatch score`: a model judged on a data set, or let loose on any video."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import LabelError, MonitorError
 
+if TYPE_CHECKING:
+    from monitor.evaluation.report import Report
+    from monitor.model import Model
+    from monitor.stills.model import StillModel
+
 
 def score(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
-    data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A data set, a folder of videos, or one video.")
-    ],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A data set, videos or pictures.")],
     *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -25,39 +30,108 @@ def score(
     labels: Annotated[
         str | None, typer.Option(help="Which truth to take, where DATA has several.")
     ] = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Stop at a frame or video that cannot be read.")
-    ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Stills: one-normal:CLASS or one-abnormal:CLASS, of class folders."),
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Stills: short for one-normal:CLASS.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at what cannot be read.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print report.json, for programs.")
     ] = False,
 ) -> None:
-    """Score every frame; write scores, figures, plots and a report page.
+    """Score every frame or picture; write scores, figures, plots and a report page.
 
     Figures of accuracy need labels; without them the scores, curves and alerts are written.
 
     \b
     Examples:  oddwatch score ped2.pt data/ped2 -o ped2-scores
                oddwatch score door.pt yesterday.mp4 -o yesterday
+               oddwatch score bottle.pt data/bottle -o bottle-scores
     """  # noqa: D301
+    from monitor.model import choose_device
+    from monitor.stills.model import StillModel, open_model
+
+    loaded = open_model(model, choose_device(device))
+    how = {"--layout": layout, "--labels": labels, "--protocol": protocol, "--normal": normal}
+    given = [word for name, value in how.items() if value is not None for word in (name, value)]
+    command = shlex.join(["oddwatch", "score", str(model), data, *given, "-o", str(out)])
+    if isinstance(loaded, StillModel):
+        refuse_options({"--labels": labels}, loaded.detector.name, stills=True)
+        wanted = StillsWanted(data, layout, protocol, normal, strict)
+        report, lines = _on_stills(loaded, wanted, out, command)
+    else:
+        of_stills = {"--protocol": protocol, "--normal": normal}
+        refuse_options(of_stills, loaded.detector.name, stills=False)
+        report, lines = _on_video(loaded, VideoWanted(data, layout, labels, strict), out, command)
+    if as_json:
+        print_json(dict(report.figures))
+        return
+    for line in lines:
+        print(line)
+    print(f"written to {out}: open {out / 'report.html'}")
+
+
+@dataclass(frozen=True)
+class VideoWanted:
+    """What footage is scored."""
+
+    data: str
+    layout: str | None
+    labels: str | None
+    strict: bool
+
+
+@dataclass(frozen=True)
+class StillsWanted:
+    """Which pictures are scored."""
+
+    data: str
+    layout: str | None
+    protocol: str | None
+    normal: str | None
+    strict: bool
+
+
+Told = tuple["Report", list[str]]
+
+
+def _on_video(model: "Model", wanted: VideoWanted, out: Path, command: str) -> Told:
     from monitor.datasets import open_data
     from monitor.evaluation.report import summary_lines
-    from monitor.model import choose_device, load_model
     from monitor.scored import score_data
 
     def fault(problem: MonitorError) -> None:
         """A clip that cannot be opened is noted when its turn comes; wrong labels are fatal."""
-        if strict or isinstance(problem, LabelError):
+        if wanted.strict or isinstance(problem, LabelError):
             raise problem
 
-    loaded = load_model(model, choose_device(device))
-    found = open_data(data, layout=layout, labels=labels, strict=strict, fault=fault)
-    command = shlex.join(["oddwatch", "score", str(model), data, "-o", str(out)])
+    refuse_stills(wanted.data, model.detector.name, wanted.layout)
+    found = open_data(
+        wanted.data, layout=wanted.layout, labels=wanted.labels, strict=wanted.strict, fault=fault
+    )
     with LongWork() as work:
-        report = score_data(loaded, found, out, command=command, progress=work.frames)
-    if as_json:
-        print_json(dict(report.figures))
-        return
-    for line in summary_lines(report):
-        print(line)
-    print(f"written to {out}: open {out / 'report.html'}")
+        report = score_data(model, found, out, command=command, progress=work.frames)
+    return report, summary_lines(report)
+
+
+def _on_stills(model: "StillModel", wanted: StillsWanted, out: Path, command: str) -> Told:
+    from monitor.stills.opening import open_stills
+    from monitor.stills.report import still_summary_lines
+    from monitor.stills.scored import score_stills
+
+    refuse_footage(wanted.data, model.detector.name, wanted.layout)
+    data = open_stills(
+        wanted.data,
+        layout=wanted.layout,
+        protocol=wanted.protocol,
+        normal=wanted.normal,
+        strict=wanted.strict,
+    )
+    with LongWork() as work:
+        report = score_stills(
+            model, data, out, command=command, strict=wanted.strict, progress=work.pictures
+        )
+    return report, still_summary_lines(report)

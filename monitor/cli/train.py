@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.kinds import refuse_options, refuse_stills, takes_stills
+from monitor.cli.learning import DEFAULT_MINUTES, Curve, budget_of, check_same, options_of
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
-    from models.detector import Budget, Detector, Step
+    from models.detector import Detector, Step
     from monitor.datasets import DataSet
-    from monitor.evaluation.plots import LossPoint
     from monitor.model import Model
 
-DEFAULT_MINUTES = 10.0
-MOST_POINTS = 4000  # of a loss curve: more than a picture has pixels across
+FALSE_ALARMS_PER_DAY = 24.0  # as monitor.pipeline has it, which would import torch
 
 
 def train(
@@ -26,7 +26,7 @@ def train(
     ],
     data: Annotated[
         str,
-        typer.Argument(metavar="DATA", help="A data set, a folder of videos, or one normal video."),
+        typer.Argument(metavar="DATA", help="A data set, videos or pictures; all normal."),
     ],
     *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="MODEL", help="File to write.")],
@@ -57,38 +57,82 @@ def train(
         bool, typer.Option("--strict", help="Stop at a frame that cannot be read.")
     ] = False,
     false_alarms_per_day: Annotated[
-        float, typer.Option(metavar="X", help="Alerts that normal footage may raise in a day.")
-    ] = 24.0,
+        float | None,
+        typer.Option(
+            metavar="X",
+            help=f"Alerts that normal footage may raise in a day; {FALSE_ALARMS_PER_DAY:g}.",
+        ),
+    ] = None,
+    false_alarm_share: Annotated[
+        float | None,
+        typer.Option(metavar="X", help="Stills: share of normal pictures called defective; 0.01."),
+    ] = None,
+    augment: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOW",
+            help="Stills: vary what is learned from, flip=h,turn=5,shift=0.02,light=0.05, or none.",
+        ),
+    ] = None,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="Stills: one-normal:CLASS or one-abnormal:CLASS, of class folders."),
+    ] = None,
+    normal: Annotated[
+        str | None, typer.Option(metavar="CLASS", help="Stills: short for one-normal:CLASS.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Learn what is normal from footage in which nothing odd happens; calibrate; save.
+    """Learn what is normal from footage or pictures in which nothing is odd; calibrate; save.
 
-    A quarter of the footage is kept apart, for scales and for the threshold. Ctrl-C ends the
+    A part, about a quarter, is kept apart, for scales and for the threshold. Ctrl-C ends the
     learning early and keeps what was learned; --resume goes on.
 
     \b
     Examples:  oddwatch train frame_prediction data/ped2 --minutes 10 -o ped2.pt
                oddwatch train fusion NORMAL.mp4 -o door.pt
                oddwatch train frame_prediction data/ped2 -o big.pt --set size=240,360
+               oddwatch train nsa data/bottle -o bottle.pt
     """  # noqa: D301
+    of_stills = {
+        "--false-alarm-share": false_alarm_share,
+        "--augment": augment,
+        "--protocol": protocol,
+        "--normal": normal,
+    }
+    if takes_stills(detector):
+        from monitor.cli.train_stills import Asked, train_on_stills
+
+        of_video = {"--fps": fps, "--false-alarms-per-day": false_alarms_per_day}
+        refuse_options(of_video, detector, stills=True)
+        train_on_stills(
+            Asked(
+                detector, data, out, preset, minutes, steps, settings or [], device, resume, seed,
+                layout, strict, false_alarm_share, augment, protocol, normal, as_json,
+            )
+        )  # fmt: skip
+        return
+    refuse_options(of_stills, detector, stills=False)
+    refuse_stills(data, detector, layout)
+    per_day = FALSE_ALARMS_PER_DAY if false_alarms_per_day is None else false_alarms_per_day
     from monitor.datasets import open_data
     from monitor.model import choose_device
     from monitor.pipeline import train_model
 
-    budget = _budget(minutes, steps)
+    budget = budget_of(minutes, steps)
     if fps is not None and not fps > 0:
         raise UsageError(f"--fps {fps:g}: expected a number over 0")
-    if not false_alarms_per_day > 0:
-        raise UsageError(f"--false-alarms-per-day {false_alarms_per_day:g}: expected over 0")
+    if not per_day > 0:
+        raise UsageError(f"--false-alarms-per-day {per_day:g}: expected over 0")
     device = choose_device(device)
-    options = _options(detector, settings or [])
+    options = options_of(detector, settings or [])
     footage = open_data(data, layout=layout, strict=strict)
     started, preset = (
         _resumed(out, detector, preset, options, footage, device)
         if resume
         else _new(detector, preset or "lite", options, footage, seed)
     )
-    curve = _Curve()
+    curve = Curve()
     with LongWork() as work:
 
         def log(step: "Step") -> None:
@@ -102,7 +146,7 @@ def train(
             seed=seed,
             preset=preset,
             rate_hz=fps,
-            false_alarms_per_day=false_alarms_per_day,
+            false_alarms_per_day=per_day,
             path=out,
             log=log,
             progress=work.frames,
@@ -113,29 +157,6 @@ def train(
         print_json(_as_json(model, out, picture))
     else:
         _print_result(model, footage, out, picture, data, again)
-
-
-def _budget(minutes: float | None, steps: int | None) -> "Budget":
-    from models.detector import Budget
-
-    if minutes is not None and not minutes > 0:
-        raise UsageError(f"--minutes {minutes:g}: expected a number over 0")
-    if steps is not None and steps < 1:
-        raise UsageError(f"--steps {steps}: expected a whole number over 0")
-    if minutes is None and steps is None:
-        minutes = DEFAULT_MINUTES
-    return Budget(None if minutes is None else 60 * minutes, steps)
-
-
-def _options(detector: str, settings: list[str]) -> dict[str, Any]:
-    from models.errors import UnknownDetectorError
-    from models.registry import kind_of
-    from monitor.cli.settings import parse_settings
-
-    try:
-        return parse_settings(kind_of(detector).Config, settings)
-    except UnknownDetectorError as error:
-        raise UsageError(str(error)) from error
 
 
 def _new(
@@ -159,60 +180,16 @@ def _resumed(
     device: str,
 ) -> "tuple[Detector, str]":
     """The detector to go on with; its file's options stay as they are."""
+    from monitor.keeping import unfinished
     from monitor.model import load_model
-    from monitor.pipeline import unfinished
 
     path = unfinished(out) if unfinished(out).exists() else out
     model = load_model(path, device)
     found = model.detector
-    if found.name != name:
-        raise UsageError(
-            f"--resume: {path} holds a {found.name}, not a {name}; name {found.name}, or leave "
-            "--resume out to start anew"
-        )
-    if preset not in (None, model.preset):
-        raise UsageError(f"--resume: {path} has preset {model.preset}, not {preset}; leave it out")
-    for key, value in options.items():
-        there = getattr(found.config, key)
-        if there != value:
-            raise UsageError(
-                f"--resume: {path} has {key}={there}, not {value}; options cannot change on the "
-                "way: leave --set out, or --resume to start anew"
-            )
+    check_same(found, (model.preset, preset), name, options, path)
     for video in data.train[:1]:
         model.check_picture(video.size, f"--resume: {video.path}")
     return found, model.preset
-
-
-class _Curve:
-    """Losses for the picture; every second one is dropped whenever there are too many."""
-
-    def __init__(self) -> None:
-        self._points: list[LossPoint] = []
-        self._every = 1
-
-    def add(self, step: "Step") -> None:
-        from monitor.evaluation.plots import LossPoint
-
-        if step.index % self._every:
-            return
-        if not step.losses:  # a density has none
-            return
-        self._points.append(LossPoint(step.index, step.seconds, step.losses))
-        if len(self._points) > MOST_POINTS:
-            self._every *= 2
-            self._points = [point for point in self._points if point.step % self._every == 0]
-
-    def write(self, model: Path) -> Path | None:
-        """The picture beside the model; None where there is nothing to draw."""
-        from monitor.evaluation.plots import loss_curves
-        from monitor.files import write_atomically
-
-        if len(self._points) < 2:
-            return None
-        path = model.with_name(f"{model.stem}.losses.png")
-        write_atomically(path, loss_curves(self._points))
-        return path
 
 
 def _as_json(model: "Model", out: Path, picture: Path | None) -> dict[str, Any]:

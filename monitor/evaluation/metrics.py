@@ -245,6 +245,37 @@ def auroc_interval(
     return Interval(float(low), float(high))
 
 
+def auroc_interval_by_class(
+    labels: BoolArray,
+    scores: FloatArray,
+    *,
+    confidence: float = 0.95,
+    replicates: int = 1000,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap of `auroc` of items that are each their own witness, such as pictures.
+
+    Normal and anomalous items are resampled apart, so that their numbers stay; (N,) each.
+
+    Raises:
+        EvaluationError: As in `auroc`.
+    """
+    labels, scores = _checked(labels, scores)
+    _require_both(labels)
+    bins = np.unique(scores, return_inverse=True)[1]
+    width = int(bins.max()) + 1
+    rng = np.random.default_rng(seed)
+
+    def drawn(own: NDArray[np.intp]) -> NDArray[np.intp]:
+        return np.bincount(rng.choice(own, len(own)), minlength=width)
+
+    normal, anomalous = bins[~labels], bins[labels]
+    areas = [area_from_counts(drawn(normal), drawn(anomalous)) for _ in range(replicates)]
+    tail = (1 - confidence) / 2
+    low, high = np.quantile(areas, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
 def has_both_classes(labels: BoolArray) -> bool:
     """Whether there are normal and anomalous frames."""
     return bool(labels.any() and not labels.all())

@@ -4,7 +4,7 @@ Everything that comes from outside is escaped; there is no script.
 """
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -92,7 +92,7 @@ _PAGE = Template("""<!doctype html>
 <p class="verdict">$verdict</p>
 <h2>Figures</h2>
 <div class="cards">$cards</div>
-<h2>Rules and baselines</h2>
+<h2>$table_title</h2>
 <p class="faint">$table_text</p>
 $table
 <h2>Pictures</h2>
@@ -113,7 +113,32 @@ _TABLE_TEXT = (
 )
 
 
-def write_report(folder: Path, report: Report, pictures: Sequence[Picture] = ()) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """What differs from one kind of report to the next; texts are plain and escaped here."""
+
+    subtitle: str
+    verdict: str  # in a sentence or two, what the figures come to
+    cards: Sequence["Card"]
+    table_title: str
+    table_text: str
+    table: str  # HTML, see `html_table`
+    facts: Sequence[str] = ("preset", "device", "seed", "seconds", "fps", "threshold")  # figures
+
+
+@dataclass(frozen=True)
+class Card:
+    """One figure: its name, itself, what must be read beside it."""
+
+    name: str
+    value: float | None
+    details: Sequence[str] = ()
+    digits: int = 3
+
+
+def write_report(
+    folder: Path, report: Report, pictures: Sequence[Picture] = (), parts: Parts | None = None
+) -> None:
     """Writes `report.json`, `report.html` and a PNG per picture into `folder`, each atomically.
 
     Raises:
@@ -121,26 +146,81 @@ def write_report(folder: Path, report: Report, pictures: Sequence[Picture] = ())
     """
     for picture in pictures:
         write_atomically(folder / f"{picture.name}.png", picture.png)
-    write_atomically(folder / "report.html", html_page(report, pictures))
+    write_atomically(folder / "report.html", html_page(report, pictures, parts))
     write_atomically(folder / "report.json", report.json())
 
 
-def html_page(report: Report, pictures: Sequence[Picture] = ()) -> str:
-    """The whole page; pictures appear in the order given."""
+def html_page(report: Report, pictures: Sequence[Picture] = (), parts: Parts | None = None) -> str:
+    """The whole page, a video report's if no `parts` are given; pictures in the order given."""
     figures = report.figures
+    parts = video_parts(report) if parts is None else parts
     data = str(figures.get("data") or "scores")
     return _PAGE.substitute(
         style=_STYLE,
         title=escape(f"{figures['detector']} on {data}"),
-        subtitle=escape(_subtitle(report)),
-        verdict=escape(_verdict(report)),
-        cards="".join(_card(report, key, name) for key, name in HEADLINES.items()),
-        table_text=escape(_TABLE_TEXT),
-        table=_table(report),
+        subtitle=escape(parts.subtitle),
+        verdict=escape(parts.verdict),
+        cards="".join(map(_card, parts.cards)),
+        table_title=escape(parts.table_title),
+        table_text=escape(parts.table_text),
+        table=parts.table,
         pictures="".join(_figure(picture) for picture in pictures),
         notes="".join(f"<li>{escape(note)}</li>" for note in report.texts("notes")),
         command=_command(str(figures.get("command") or "")),
-        facts="".join(_fact(name, value) for name, value in _fact_rows(report)),
+        facts="".join(_fact(name, value) for name, value in _fact_rows(report, parts.facts)),
+    )
+
+
+def html_table(
+    columns: Mapping[str, str],
+    groups: Mapping[str, Mapping[str, Figures]],
+    own: str = "",
+    counts: Collection[str] = (),
+) -> str:
+    """A table of figures.
+
+    `columns` are names by key, `groups` rows by heading, the row `own` is bold, and the columns
+    `counts` hold whole numbers.
+    """
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("", *columns.values()))
+    body = ""
+    for heading, rows in groups.items():
+        if heading:
+            across = len(columns) + 1
+            body += f'<tr class="group"><td colspan="{across}">{escape(heading)}</td></tr>'
+        for name, row in rows.items():
+            cells = "".join(
+                f"<td>{shown(row.get(key), 0 if key in counts else 3)}</td>" for key in columns
+            )
+            kind = ' class="own"' if name == own else ""
+            body += f"<tr{kind}><td>{escape(name)}</td>{cells}</tr>"
+    return f"<table><tr>{head}</tr>{body}</table>"
+
+
+def video_parts(report: Report) -> Parts:
+    """The parts of a video report's page."""
+    return Parts(
+        subtitle=_subtitle(report),
+        verdict=_verdict(report),
+        cards=[
+            Card(
+                name,
+                report.number(key),
+                [*_details(report, key)],
+                1 if key in {"false_alarm_rate_measured", "detection_delay_s"} else 3,
+            )
+            for key, name in HEADLINES.items()
+        ],
+        table_title="Rules and baselines",
+        table_text=_TABLE_TEXT,
+        table=html_table(
+            COLUMNS,
+            {
+                "": report.table("rules"),
+                "baselines, nothing learned": report.table("baselines"),
+            },
+            own="score",
+        ),
     )
 
 
@@ -162,14 +242,12 @@ def _verdict(report: Report) -> str:
     )
 
 
-def _card(report: Report, key: str, name: str) -> str:
-    value = report.number(key)
-    digits = 1 if key in {"false_alarm_rate_measured", "detection_delay_s"} else 3
-    kind = "card none" if value is None else "card"
-    detail = "".join(f"<small>{escape(text)}</small>" for text in _details(report, key))
+def _card(card: Card) -> str:
+    kind = "card none" if card.value is None else "card"
+    detail = "".join(f"<small>{escape(text)}</small>" for text in card.details)
     return (
-        f'<div class="{kind}"><small>{escape(name)}</small><b>{shown(value, digits)}</b>'
-        f"{detail}</div>"
+        f'<div class="{kind}"><small>{escape(card.name)}</small>'
+        f"<b>{shown(card.value, card.digits)}</b>{detail}</div>"
     )
 
 
@@ -193,22 +271,6 @@ def _details(report: Report, key: str) -> Iterable[str]:
     yield PROTOCOLS[key]
 
 
-def _table(report: Report) -> str:
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("", *COLUMNS.values()))
-    rules = "".join(_row(name, row) for name, row in report.table("rules").items())
-    baselines = "".join(_row(name, row) for name, row in report.table("baselines").items())
-    group = (
-        f'<tr class="group"><td colspan="{len(COLUMNS) + 1}">baselines, nothing learned</td></tr>'
-    )
-    return f"<table><tr>{head}</tr>{rules}{group}{baselines}</table>"
-
-
-def _row(name: str, figures: Figures) -> str:
-    cells = "".join(f"<td>{shown(figures.get(key))}</td>" for key in COLUMNS)
-    kind = ' class="own"' if name == "score" else ""
-    return f"<tr{kind}><td>{escape(name)}</td>{cells}</tr>"
-
-
 def _figure(picture: Picture) -> str:
     width, height = _png_size(picture.png)
     kind = ' class="wide"' if width > 1.4 * height or picture.name.endswith("sheet") else ""
@@ -229,8 +291,8 @@ def _command(command: str) -> str:
     return f"<pre>{escape(command)}</pre>" if command else ""
 
 
-def _fact_rows(report: Report) -> Iterable[tuple[str, object]]:
-    for key in ("preset", "device", "seed", "seconds", "fps", "threshold"):
+def _fact_rows(report: Report, keys: Sequence[str]) -> Iterable[tuple[str, object]]:
+    for key in keys:
         yield key, report.figures.get(key)
     versions = report.figures.get("versions")
     if isinstance(versions, Mapping):

@@ -3,7 +3,7 @@
 Imports matplotlib, so import this module late.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,8 +79,10 @@ def overview(
     return png(figure)
 
 
-def roc_plot(labels: BoolArray, rules: Mapping[str, FloatArray]) -> bytes:
-    """ROC of one or more rules on the same frames, (N,) each, the first being the detector's."""
+def roc_plot(
+    labels: BoolArray, rules: Mapping[str, FloatArray], *, things: str = "frames"
+) -> bytes:
+    """ROC of one or more rules on the same `things`, (N,) each, the first being the detector's."""
     figure = new_figure(5.6, 5.4)
     axes = plain_axes(figure.add_subplot(), grid="both")
     axes.plot([0, 1], [0, 1], color=FAINT, linewidth=0.8, linestyle=(0, (2, 3)))
@@ -91,13 +93,14 @@ def roc_plot(labels: BoolArray, rules: Mapping[str, FloatArray]) -> bytes:
         names.append((f"{name}  {area:.3f}", colour))
     list_names(axes, names, (0.5, 0.03 + 0.05 * len(names)))
     first = auroc(labels, next(iter(rules.values())))
-    detail = "raw scores, all videos in one ranking; dotted: chance; figures: area under the curve"
+    ranking = "raw scores, all videos in one ranking" if things == "frames" else "raw scores"
+    detail = f"{ranking}; dotted: chance; figures: area under the curve"
     say(axes, f"Anomalous outranks normal {first:.1%} of the time", detail)
-    _unit_axes(axes, "normal frames falsely called anomalous", "anomalous frames found")
+    _unit_axes(axes, f"normal {things} falsely called anomalous", f"anomalous {things} found")
     return png(figure)
 
 
-def pr_plot(labels: BoolArray, rules: Mapping[str, FloatArray]) -> bytes:
+def pr_plot(labels: BoolArray, rules: Mapping[str, FloatArray], *, things: str = "frames") -> bytes:
     """Precision over recall, as `roc_plot`; the dotted line is what chance gives."""
     figure = new_figure(5.6, 5.4)
     axes = plain_axes(figure.add_subplot(), grid="both")
@@ -115,14 +118,20 @@ def pr_plot(labels: BoolArray, rules: Mapping[str, FloatArray]) -> bytes:
         )
         names.append((f"{name}  {area:.3f}", colour))
     list_names(axes, names, (0.06, 0.03 + 0.05 * len(names)))
-    detail = f"dotted: chance, {labels.mean():.0%} of frames are anomalous; figures: AP"
+    detail = f"dotted: chance, {labels.mean():.0%} of {things} are anomalous; figures: AP"
     say(axes, "How many alarms are right, by how much is found", detail)
-    _unit_axes(axes, "anomalous frames found (recall)", "alarms that are right (precision)")
+    _unit_axes(axes, f"anomalous {things} found (recall)", "alarms that are right (precision)")
     return png(figure)
 
 
-def histogram(labels: BoolArray, scores: FloatArray, *, threshold: float | None = None) -> bytes:
-    """Share of normal and of anomalous frames by score; the last bins hold what lies beyond."""
+def histogram(
+    labels: BoolArray,
+    scores: FloatArray,
+    *,
+    threshold: float | None = None,
+    things: str = "frames",
+) -> bytes:
+    """Share of normal and of anomalous `things` by score; the last bins hold what lies beyond."""
     figure = new_figure(7, 3.8)
     axes = plain_axes(figure.add_subplot())
     low, high = _core_range(scores)
@@ -141,18 +150,27 @@ def histogram(labels: BoolArray, scores: FloatArray, *, threshold: float | None 
         write(axes, "threshold", (threshold, 1), coords=top, offset=(4, -8))
     axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
-    say(axes, _overlap_title(labels, scores), "share of each class by anomaly score")
-    name_axes(axes, "anomaly score", "frames of the class")
+    say(axes, _overlap_title(labels, scores, things), "share of each class by anomaly score")
+    name_axes(axes, "anomaly score", f"{things} of the class")
     return png(figure)
 
 
-def box_plot(groups: Mapping[str, FloatArray], *, normal: str = "normal") -> bytes:
+def box_plot(
+    groups: Mapping[str, FloatArray],
+    *,
+    normal: Collection[str] = ("normal",),
+    threshold: float | None = None,
+) -> bytes:
     """Scores by class, (N,) each: median, quartiles, 5th to 95th percentile, and the rest."""
     figure = new_figure(7.5, 1.5 + 0.42 * len(groups))
     axes = plain_axes(figure.add_subplot(), grid="x")
     names = list(groups)[::-1]
     for row, name in enumerate(names):
-        _draw_box(axes, row, groups[name], NORMAL if name == normal else ANOMALOUS)
+        _draw_box(axes, row, groups[name], NORMAL if name in normal else ANOMALOUS)
+    if threshold is not None:
+        axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+        top = axes.get_xaxis_transform()
+        write(axes, "threshold", (threshold, 1), coords=top, offset=(4, -4))
     axes.set_yticks(range(len(names)), [f"{n}  ({len(groups[n])})" for n in names])
     axes.tick_params(axis="y", labelsize=9, labelcolor=INK)
     say(axes, "Scores by class", "box: middle half; line: median; whiskers: 5th to 95th percentile")
@@ -259,11 +277,11 @@ def _core_range(scores: FloatArray) -> tuple[float, float]:
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
 
 
-def _overlap_title(labels: BoolArray, scores: FloatArray) -> str:
+def _overlap_title(labels: BoolArray, scores: FloatArray, things: str) -> str:
     if not has_both_classes(labels):
         return "Scores"
     above = float(np.mean(scores[labels] > np.median(scores[~labels])))
-    return f"{above:.0%} of anomalous frames score above the typical normal one"
+    return f"{above:.0%} of anomalous {things} score above the typical normal one"
 
 
 def _draw_loss(axes: Axes, points: Sequence[LossPoint], name: str, colour: str) -> None:

@@ -1,7 +1,7 @@
 """Turns scores into the figures of `report.json` and into a few lines for the terminal.
 
-A figure that does not apply is None, with the reason in `notes`. Still images will get an
-`image_report` of their own beside `video_report`; `Report`, `RunFacts` and the page serve both.
+A figure that does not apply is None, with the reason in `notes`. Still images have a report of
+their own (`monitor.stills.report`); `Report`, `RunFacts` and the page serve both.
 """
 
 import json
@@ -60,6 +60,7 @@ class RunFacts:
     command: str = ""  # that does it again
     threshold: float | None = None  # on the raw score, from normal footage
     false_alarms_per_day: float | None = None  # promised, alerts rather than frames
+    false_alarm_share: float | None = None  # promised for stills, of normal pictures
     label_source: str | None = None  # several label sets of one data set are about
     notes: tuple[str, ...] = ()
 
@@ -121,7 +122,7 @@ def video_report(
         **_facts(facts, videos, labelled),
         **rules["score"],
         **_score_figures(labelled, reasons),
-        **_pixel_figures(pixels, notes),
+        **pixel_figures(pixels, notes),
         **_alarm_figures(facts, labelled, alerts, reasons),
         "rules": rules,
         "baselines": baselines,
@@ -229,14 +230,16 @@ def ranking_figures(
         return metrics.average_precision(np.concatenate(labels), np.concatenate(scores))
 
     reasons: list[str] = []
-    macro = _figure("auroc_macro", lambda: metrics.auroc_macro(labels, scores), reasons)
+    macro = figure_or_none("auroc_macro", lambda: metrics.auroc_macro(labels, scores), reasons)
     figures = {
-        "auroc_micro": _figure("auroc_micro", lambda: metrics.auroc_micro(labels, scores), reasons),
-        "auroc_causal": _figure(
+        "auroc_micro": figure_or_none(
+            "auroc_micro", lambda: metrics.auroc_micro(labels, scores), reasons
+        ),
+        "auroc_causal": figure_or_none(
             "auroc_causal", lambda: metrics.auroc_causal(labels, scores), reasons
         ),
         "auroc_macro": None if macro is None else macro.auroc,
-        "ap": _figure("ap", joined_ap, reasons) if labels else None,
+        "ap": figure_or_none("ap", joined_ap, reasons) if labels else None,
     }
     if reasons:
         notes.append(f"{name}: {'; '.join(reasons)}")
@@ -248,27 +251,28 @@ def _score_figures(labelled: Sequence[VideoScores], notes: list[str]) -> dict[st
     videos = [video.score for video in labelled]
     labels, scores = _labels(labelled), np.concatenate([np.zeros(0), *videos])
     truth = np.concatenate([np.zeros(0, np.bool_), *labels])
-    interval = _figure(
+    interval = figure_or_none(
         "auroc_causal_interval", lambda: metrics.auroc_interval(labels, videos), notes
     )
-    best = _figure("f1_max", lambda: metrics.f1_max(truth, scores), notes)
+    best = figure_or_none("f1_max", lambda: metrics.f1_max(truth, scores), notes)
     return {
         "auroc_causal_interval": None if interval is None else [interval.low, interval.high],
         "prevalence": float(truth.mean()) if truth.size else None,
-        "eer": _figure("eer", lambda: metrics.equal_error_rate(truth, scores), notes),
+        "eer": figure_or_none("eer", lambda: metrics.equal_error_rate(truth, scores), notes),
         "f1_max": None if best is None else best.f1,
         "f1_max_threshold": None if best is None else best.threshold,
         "f1_max_is_oracle": True,
     }
 
 
-def _pixel_figures(pixels: PixelFigures | None, notes: list[str]) -> dict[str, float | None]:
+def pixel_figures(pixels: PixelFigures | None, notes: list[str]) -> dict[str, float | None]:
+    """`pixel_auroc` and `aupro`, None without masks; reasons go to `notes`."""
     if pixels is None:
         notes.append("pixel_auroc and aupro are null: there are no pixel masks, or no maps")
         return {"pixel_auroc": None, "aupro": None}
     return {
-        "pixel_auroc": _figure("pixel_auroc", pixels.pixel_auroc, notes),
-        "aupro": _figure("aupro", pixels.aupro, notes),
+        "pixel_auroc": figure_or_none("pixel_auroc", pixels.pixel_auroc, notes),
+        "aupro": figure_or_none("aupro", pixels.aupro, notes),
     }
 
 
@@ -337,7 +341,8 @@ def _sentence(name: str, score: Figures, baseline: Figures) -> str:
     return f"{verb} {name} ({ours:.3f} against {theirs:.3f}, causal AUROC)"
 
 
-def _figure(name: str, compute: Callable[[], T], notes: list[str]) -> T | None:
+def figure_or_none(name: str, compute: Callable[[], T], notes: list[str]) -> T | None:
+    """The figure; None where it does not apply, with the reason in `notes`."""
     try:
         return compute()
     except EvaluationError as error:

@@ -68,11 +68,11 @@ def write_scores_csv(path: Path, videos: Sequence[VideoScores]) -> None:
     Raises:
         OSError: The folder is missing or cannot be written.
     """
-    write_atomically(path, _table(COLUMNS, (row for video in videos for row in _rows(video))))
+    write_atomically(path, csv_table(COLUMNS, (row for video in videos for row in _rows(video))))
     names = sorted({name for video in videos for name in video.terms})
     if names:
         rows = (row for video in videos for row in _term_rows(video, names))
-        write_atomically(path.with_name("terms.csv"), _table(("video", "frame", *names), rows))
+        write_atomically(path.with_name("terms.csv"), csv_table(("video", "frame", *names), rows))
 
 
 def read_scores_csv(path: Path) -> list[VideoScores]:
@@ -130,7 +130,8 @@ def _read_table(path: Path) -> list[Row]:
         return list(csv.DictReader(file))
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """The text of a file with a line of columns, then the rows."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)

@@ -8,12 +8,13 @@ import torch
 
 from models.detector import Budget, Detector, Step
 from models.registry import build
-from monitor import pipeline
+from monitor import keeping, pipeline
 from monitor.datasets import open_data
 from monitor.errors import CorruptFrameError, DataSetError, StoreError, UsageError
 from monitor.footage import find_footage, fit_size
+from monitor.keeping import unfinished
 from monitor.model import Model, load_model, save_model
-from monitor.pipeline import calibrate_model, new_detector, readings_of, train_model, unfinished
+from monitor.pipeline import calibrate_model, new_detector, readings_of, train_model
 from monitor.records import Frame
 from tests.monitor.footage import TINY, picture, write_clip, write_set
 
@@ -237,7 +238,7 @@ def test_ctrl_c_during_calibration_leaves_a_fitted_model(footage: Path, tmp_path
 def test_while_learning_a_checkpoint_is_kept_and_the_old_model_is_not_touched(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(keeping, "SAVE_EVERY_S", 0.0)
     path = tmp_path / "m.pt"
     path.write_text("the old model")
     seen: list[int] = []
@@ -255,7 +256,7 @@ def test_while_learning_a_checkpoint_is_kept_and_the_old_model_is_not_touched(
 def test_a_disk_that_fills_up_costs_the_checkpoint_not_the_training(
     footage: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "SAVE_EVERY_S", 0.0)
+    monkeypatch.setattr(keeping, "SAVE_EVERY_S", 0.0)
 
     def full(_model: Model, path: Path) -> None:
         if path.suffix == ".training":

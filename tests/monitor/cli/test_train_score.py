@@ -16,7 +16,7 @@ from monitor.cli.calibrate import calibrate
 from monitor.cli.score import score
 from monitor.cli.train import train
 from monitor.errors import MonitorError, SourceNotFoundError, StoreError, UsageError
-from monitor.pipeline import unfinished
+from monitor.keeping import unfinished
 from tests.monitor.footage import TINY_WORDS, write_clip, write_set
 
 app = typer.Typer(rich_markup_mode=None)

@@ -1,0 +1,83 @@
+"""A trained still-image detector as the monitor uses it: with its threshold and its origin."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from models.checkpoint import Checkpoint
+from models.detector import Detector
+from monitor.errors import CalibrationError, UsageError
+from monitor.model import Model, read_checkpoint, video_model, write_checkpoint
+from monitor.stills.threshold import StillCalibration
+
+
+@dataclass
+class StillModel:
+    """A detector, what its scores mean, and its provenance (plain values)."""
+
+    detector: Detector
+    preset: str = "lite"
+    calibration: StillCalibration | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def calibrated(self) -> StillCalibration:
+        """The calibration.
+
+        Raises:
+            CalibrationError: If there is none yet.
+        """
+        if self.calibration is None:
+            raise CalibrationError(
+                "the model has no threshold, so no score can be judged; "
+                "run: oddwatch calibrate MODEL NORMAL_PICTURES"
+            )
+        return self.calibration
+
+    @property
+    def map_scale(self) -> tuple[float, float] | None:
+        """What normal maps reach at their highest place: half of them the first value at most,
+        nearly all the second. None before calibration.
+        """  # noqa: D205
+        usual, high = self.provenance.get("map_usual"), self.provenance.get("map_high")
+        return None if usual is None or high is None else (float(usual), float(high))
+
+
+def load_still_model(path: Path, device: str = "cpu") -> StillModel:
+    """Read a model file of a still-image detector.
+
+    Raises:
+        SourceNotFoundError: If there is none.
+        UsageError: If its detector is one for video.
+        CheckpointError: If it is no whole model of this version.
+        CalibrationError: If its calibration is damaged.
+    """
+    model = open_model(path, device)
+    if isinstance(model, StillModel):
+        return model
+    raise UsageError(
+        f"{path} holds {model.detector.name}, which watches video; expected a model of a "
+        "still-image detector (see: oddwatch detectors)"
+    )
+
+
+def open_model(path: Path, device: str = "cpu") -> Model | StillModel:
+    """Read a model file of either kind; raises as `load_still_model`, but for the kind."""
+    saved = read_checkpoint(path, device)
+    if saved.detector.kind == "video":
+        return video_model(saved, path)
+    try:
+        plain = saved.calibration
+        calibration = None if plain is None else StillCalibration.from_dict(plain)
+    except CalibrationError as error:
+        raise CalibrationError(f"{path}: {error}") from error
+    return StillModel(saved.detector, saved.preset, calibration, saved.provenance)
+
+
+def save_still_model(model: StillModel, path: Path) -> None:
+    """Write a model file whole, or leave the old one as it was.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    calibration = None if model.calibration is None else model.calibration.to_dict()
+    write_checkpoint(Checkpoint(model.detector, model.preset, calibration, model.provenance), path)

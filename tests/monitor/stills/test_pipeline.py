@@ -1,0 +1,192 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models.augmentation import NONE
+from models.detector import Budget, Step
+from models.errors import OptionError
+from models.registry import DETECTORS
+from monitor.errors import DataSetError, SourceError, UsageError
+from monitor.keeping import unfinished
+from monitor.model import load_model
+from monitor.stills.model import StillModel, load_still_model, open_model
+from monitor.stills.opening import open_stills
+from monitor.stills.pipeline import calibrate_stills, judged, new_still_detector, train_stills
+from monitor.stills.split import split_stills
+from monitor.stills.still import StillSet
+from tests.monitor.stills.learner import MeanPicture, MeanPictureConfig, write_plates
+from tests.monitor.stills.sets import save
+from tests.monitor.stills.spots import write_plate
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DETECTORS, MeanPicture.name, MeanPicture)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> StillSet:
+    return open_stills(write_plates(tmp_path_factory.mktemp("plates") / "plates"))
+
+
+def learn(data: StillSet, path: Path | None = None, **how: Any) -> StillModel:
+    torch.manual_seed(0)
+    detector = MeanPicture(MeanPictureConfig())
+    return train_stills(detector, data, budget=Budget(steps=30), path=path, **how)
+
+
+def test_training_leaves_a_model_that_finds_the_spots(data: StillSet, tmp_path: Path) -> None:
+    model = learn(data, tmp_path / "m.pt", false_alarm_share=0.1)
+    found = list(judged(data.test, model))
+    assert all(one.verdict == "defective" for one in found if one.still.label)
+    assert sum(one.verdict == "defective" for one in found if not one.still.label) <= 2
+    saved = load_still_model(tmp_path / "m.pt")
+    assert [one.score for one in judged(data.test, saved)] == [one.score for one in found]
+    assert saved.calibrated().to_dict() == model.calibrated().to_dict()
+    assert not unfinished(tmp_path / "m.pt").exists()
+
+
+def test_the_provenance_says_where_it_is_from(data: StillSet) -> None:
+    model = learn(data, seed=3)
+    facts = model.provenance
+    assert facts["pictures"] == {"fit": 28, "held_out": 4, "calibration": 8}
+    assert (facts["seed"], facts["steps"], facts["layout"]) == (3, 30, "mvtec")
+    assert facts["augment"] == "turn=2,shift=0.02,light=0.05"
+    assert facts["protocol"] == data.protocol
+    assert facts["data"] == str(data.root)
+    assert facts["minutes"] > 0
+    assert "torch" in facts["versions"]
+    usual, high = model.map_scale or (0, 0)
+    assert 0 < usual <= high
+    scores = [one.score for one in judged(split_stills(data.train, 3).calibration, model)]
+    assert model.calibrated().scores.tolist() == sorted(map(float, filter(None, scores)))
+
+
+def test_the_same_seed_gives_the_same_model(data: StillSet) -> None:
+    first, again, other = (learn(data, seed=seed) for seed in (0, 0, 1))
+    state = [m.detector.state_dict()["mean"] for m in (first, again, other)]
+    assert torch.equal(state[0], state[1])
+    assert not torch.equal(state[0], state[2])
+
+
+def test_a_detectors_remarks_are_noted(data: StillSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(MeanPicture, "remarks", ("random weights",), raising=False)
+    assert "random weights" in learn(data).provenance["notes"]
+
+
+def test_going_on_adds_up_and_calibrates_on_what_was_never_learned(data: StillSet) -> None:
+    model = learn(data)
+    seen: list[str] = []
+    again = train_stills(
+        model.detector, data, budget=Budget(steps=10), log=lambda step: seen.append(step.stage)
+    )
+    assert again.provenance["steps"] == 40
+    assert len(seen) == 10
+    assert again.provenance["pictures"] == model.provenance["pictures"]
+
+
+def test_a_broken_picture_is_counted_or_fatal(tmp_path: Path) -> None:
+    root = write_plates(tmp_path / "p", n_train=20)
+    content = (root / "train" / "good" / "003.png").read_bytes()
+    (root / "train" / "good" / "003.png").write_bytes(content[: len(content) // 2])
+    model = learn(open_stills(root))
+    assert any("1 pictures, such as" in text and "003.png" in text
+               for text in model.provenance["notes"])  # fmt: skip
+    with pytest.raises(SourceError, match=r"003\.png"):
+        learn(open_stills(root), strict=True)
+
+
+def test_too_little_is_said_in_one_line(tmp_path: Path) -> None:
+    for index in range(6):
+        write_plate(tmp_path / "same" / f"{index}.png")
+    with pytest.raises(DataSetError, match="all 3 pictures to learn from are the same picture"):
+        learn(open_stills(tmp_path / "same"))
+    write_plate(tmp_path / "one" / "a.png")
+    with pytest.raises(DataSetError, match="one normal picture"):
+        learn(open_stills(tmp_path / "one"))
+
+
+def test_few_pictures_learn_and_say_so(tmp_path: Path) -> None:
+    for index in range(3):
+        write_plate(tmp_path / "few" / f"{index}.png", index)
+    model = learn(open_stills(tmp_path / "few"))
+    assert model.calibration is None
+    notes = model.provenance["notes"]
+    assert any("only 3 normal pictures" in text for text in notes)
+    assert any("not calibrated: a threshold needs" in text for text in notes)
+
+
+def test_a_lite_detector_takes_the_shape_of_the_pictures(tmp_path: Path) -> None:
+    for index in range(4):
+        pixels = np.random.default_rng(index).integers(0, 256, (40, 160, 3), np.uint8)
+        save(tmp_path / "wide" / f"{index}.png", pixels)
+    data = open_stills(tmp_path / "wide")
+
+    def size(preset: str = "lite", **options: Any) -> object:
+        return new_still_detector("mean_picture", preset, options, data, seed=0).spec.size
+
+    assert size() == (16, 64)
+    assert size("paper") == (48, 48)
+    assert size(size=(32, 32)) == (32, 32)
+    with pytest.raises(OptionError, match="multiples of 16"):
+        size(size=(30, 30))
+    with pytest.raises(UsageError, match="fusion watches video"):
+        new_still_detector("fusion", "lite", {}, data, seed=0)
+
+
+def test_calibrating_anew_leaves_the_old_one_and_takes_what_was_kept_apart(data: StillSet) -> None:
+    model = learn(data)
+    before = model.calibrated().threshold
+    again = calibrate_stills(model, data, false_alarm_share=0.4)
+    assert model.calibrated().threshold == before
+    assert again.calibrated().scores.tolist() == model.calibrated().scores.tolist()
+    assert again.calibrated().share == 0.4
+    assert again.calibrated().threshold < before
+
+
+def test_calibrating_on_other_pictures_takes_all_that_are_not_defective(
+    data: StillSet, tmp_path: Path
+) -> None:
+    model = learn(data)
+    root = write_plates(tmp_path / "other", n_train=12)
+    assert len(calibrate_stills(model, open_stills(root)).calibrated().scores) == 12
+
+
+def test_models_open_by_kind(data: StillSet, tmp_path: Path) -> None:
+    learn(data, tmp_path / "m.pt")
+    assert isinstance(open_model(tmp_path / "m.pt"), StillModel)
+    with pytest.raises(UsageError, match="mean_picture, which judges still pictures"):
+        load_model(tmp_path / "m.pt")
+
+
+def stopped(at: int) -> Iterator[None]:
+    for _ in range(at - 1):
+        yield
+    raise KeyboardInterrupt
+
+
+def test_ctrl_c_keeps_what_was_learned(data: StillSet, tmp_path: Path) -> None:
+    steps = stopped(5)
+
+    def log(_step: Step) -> None:
+        next(steps)
+
+    model = learn(data, tmp_path / "m.pt", log=log)
+    assert model.provenance["interrupted"]
+    assert load_still_model(tmp_path / "m.pt").provenance["steps"] == 5
+    assert model.calibration is not None
+
+
+def test_augmentation_can_be_left_out(data: StillSet) -> None:
+    model = learn(data, augment=NONE)
+    assert model.provenance["augment"] == "none"
+    plates = torch.stack(
+        [torch.tensor(s.picture().mean()) for s in split_stills(data.train, 0).fit]
+    )
+    assert float(model.detector.state_dict()["mean"].mean()) == pytest.approx(
+        float(plates.mean()) / 255, abs=0.05
+    )
