@@ -31,15 +31,20 @@ class Box:
     bottom: int
 
 
-def overlay(image: Image, heat: Heat) -> Image:
+def overlay(image: Image, heat: Heat, *, box: Box | None = None) -> Image:
     """Colour the unusual parts, outline what is over the threshold and box the hottest of it.
 
     Args:
         image: (H, W, 3) RGB.
         heat: (h, w) of any size; resized to the image's. What is not finite counts as 0.
+        box: To be drawn instead of that around the hottest region; all regions are then outlined.
     """
     warm = _resize(heat, image)
     drawn = np.ascontiguousarray(_blend(image, warm))
+    if box is not None:
+        _draw_outline(drawn, (warm >= 1).astype(np.uint8))
+        _draw_box(drawn, box)
+        return drawn
     region = _hottest_region(warm)
     if region is not None:
         _draw_outline(drawn, region)

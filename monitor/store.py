@@ -7,7 +7,7 @@ nothing of frames or of how an alert comes about.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from monitor.errors import StoreError
 from monitor.records import Alert
-from monitor.store_schema import alerts, connect, one_line
+from monitor.store_schema import alerts, connect, one_line, pictures
 
 Label = Literal["true", "normal_here", "unsure"]
 LABELS: tuple[Label, ...] = ("true", "normal_here", "unsure")
@@ -36,6 +36,22 @@ class StoredAlert:
     acknowledged_at: datetime | None
     label: Label | None
     note: str
+    picture: str  # path of the single picture that it is about, empty: a video
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPicture:
+    """A file that was judged; one of another size or time at the same path is another picture."""
+
+    path: str
+    size_bytes: int
+    mtime_ns: int
+    verdict: str
+    score: float | None
+    p_value: float | None
+    judged_at: datetime  # aware
+    model: str
+    alert_id: str = ""  # of what was raised, empty: nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +110,34 @@ class Store:
                 return False
             connection.execute(sa.insert(alerts).values(**values))
             return True
+
+    def record_picture(
+        self, seen: SeenPicture, alert: Alert | None = None, *, snapshot: str = ""
+    ) -> None:
+        """Keep in one transaction that a picture was judged, and the alert that came of it.
+
+        Another picture that was seen at the same path before is forgotten, its alert is not.
+        """
+        evidence = {"model": seen.model, "picture": seen.path, "snapshot": snapshot}
+        with self._write() as connection:
+            connection.execute(sa.delete(pictures).where(pictures.c.path == seen.path))
+            connection.execute(sa.insert(pictures).values(**asdict(seen)))
+            if alert is not None:
+                row = _to_row(alert, seen.judged_at) | evidence
+                connection.execute(sa.insert(alerts).values(**row))
+
+    def picture_moved(self, seen: SeenPicture, place: str) -> None:
+        """Note where the picture of its alert lies now; the path is free for another one."""
+        with self._write() as connection:
+            connection.execute(sa.delete(pictures).where(pictures.c.path == seen.path))
+            own = alerts.c.id == seen.alert_id
+            connection.execute(sa.update(alerts).where(own).values(picture=place))
+
+    def seen_picture(self, path: str) -> SeenPicture | None:
+        """What is known of the picture last judged at this path."""
+        with self._read() as connection:
+            row = connection.execute(sa.select(pictures).where(pictures.c.path == path)).first()
+        return None if row is None else SeenPicture(*row)
 
     def attach(self, alert_id: str, *, snapshot: str = "", clip: str = "") -> None:
         """Note where the evidence lies, once it does; what is empty stays as it was."""

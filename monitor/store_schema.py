@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from monitor.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: pictures, judged one by one
 BUSY_MS = 5_000  # a reader's or a checkpoint's lock is gone long before
 
 
@@ -63,6 +63,21 @@ alerts = sa.Table(
     sa.Column("acknowledged_at", Utc),
     sa.Column("label", sa.String(16)),
     sa.Column("note", sa.String, nullable=False, default=""),
+    sa.Column("picture", sa.String, nullable=False, default="", server_default=""),
+)
+
+pictures = sa.Table(  # every file of a drop folder that was judged, so that it is judged once
+    "pictures",
+    metadata,
+    sa.Column("path", sa.String, primary_key=True),  # where it was found
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
+    sa.Column("verdict", sa.String(16), nullable=False),
+    sa.Column("score", sa.Float),
+    sa.Column("p_value", sa.Float),
+    sa.Column("judged_at", Utc, nullable=False),
+    sa.Column("model", sa.String, nullable=False),
+    sa.Column("alert_id", sa.String(64), nullable=False),
 )
 
 
@@ -101,6 +116,17 @@ def _check(engine: sa.Engine, place: str) -> None:
         if found == 0:
             metadata.create_all(connection)
             connection.execute(sa.insert(schema_version).values(version=SCHEMA_VERSION))
+        elif found == 1:
+            _to_second(connection)
+
+
+def _to_second(connection: sa.Connection) -> None:
+    """From a schema that knew videos only; goes on where a crash ended an earlier attempt."""
+    pictures.create(connection, checkfirst=True)
+    if "picture" not in {column["name"] for column in sa.inspect(connection).get_columns("alerts")}:
+        column = "picture VARCHAR NOT NULL DEFAULT ''"
+        connection.exec_driver_sql(f"ALTER TABLE alerts ADD COLUMN {column}")
+    connection.execute(sa.update(schema_version).values(version=2))
 
 
 def _version(connection: sa.Connection) -> int:

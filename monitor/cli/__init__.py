@@ -16,13 +16,16 @@ import typer
 import monitor
 from monitor.cli.calibrate import calibrate as calibrate_command
 from monitor.cli.check import check as check_command
+from monitor.cli.compare import compare as compare_command
 from monitor.cli.demo import demo as demo_command
 from monitor.cli.detectors import detectors as detectors_command
 from monitor.cli.events import app as events_app
+from monitor.cli.inspect import inspect as inspect_command
 from monitor.cli.score import score as score_command
 from monitor.cli.train import train as train_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError
+from monitor.memory import give_back_large_blocks
 
 __all__ = ["app", "main"]
 
@@ -43,6 +46,8 @@ app.command("check")(check_command)
 app.command("train")(train_command)
 app.command("calibrate")(calibrate_command)
 app.command("score")(score_command)
+app.command("inspect")(inspect_command)
+app.command("compare")(compare_command)
 app.command("watch")(watch_command)
 app.add_typer(events_app, name="events")
 
@@ -70,6 +75,7 @@ def oddwatch(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
+    give_back_large_blocks()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]

@@ -79,8 +79,12 @@ def list_events(
     if not found:
         print("no alerts")
         return
-    columns = ("id", "started", "source", "state", "length", "p", "part", "label", "seen")
-    print_table(columns, [_row(item) for item in found])
+    columns = ["id", "started", "source", "state", "length", "p", "part", "label", "seen"]
+    rows = [_row(item) for item in found]
+    if any(item.picture for item in found):
+        columns.append("picture")
+        rows = [[*row, Path(item.picture).name] for row, item in zip(rows, found, strict=True)]
+    print_table(columns, rows)
     if count > len(found):
         print(f"{count - len(found):,} older ones are not shown; see --limit", file=sys.stderr)
 
@@ -246,19 +250,19 @@ def parse_time(text: str | None) -> datetime | None:
         ) from None
 
 
-def _row(item: "StoredAlert") -> tuple[str, ...]:
+def _row(item: "StoredAlert") -> list[str]:
     alert = item.alert
-    return (
+    return [
         alert.id,
         f"{item.started_at.astimezone():%Y-%m-%d %H:%M:%S}",
         alert.source,
         "ended" if alert.phase == "end" else "open",
-        say_span(alert.end_s - alert.start_s),
+        "-" if item.picture else say_span(alert.end_s - alert.start_s),
         say_p(alert.peak_p_value),
         alert.reason or "-",
         item.label or "-",
         "yes" if item.acknowledged_at else "no",
-    )
+    ]
 
 
 def say_p(p_value: float | None) -> str:
@@ -268,14 +272,17 @@ def say_p(p_value: float | None) -> str:
 
 def _print_alert(item: "StoredAlert") -> None:
     alert = item.alert
-    facts = {
-        "id": alert.id,
-        "source": alert.source,
-        "started": f"{item.started_at.astimezone():%Y-%m-%d %H:%M:%S %z}",
+    over_time = {
         "in source": f"{say_clock(alert.start_s)} to {say_clock(alert.end_s)},"
         f" peak at {say_clock(alert.peak_s)}",
         "length": say_span(alert.end_s - alert.start_s),
         "state": f"{alert.phase}{f', ended by {alert.ended_by}' if alert.ended_by else ''}",
+    }
+    facts = {
+        "id": alert.id,
+        "source": alert.source,
+        "started": f"{item.started_at.astimezone():%Y-%m-%d %H:%M:%S %z}",
+        **({"picture": item.picture} if item.picture else over_time),
         "peak": f"score {alert.peak_score:.4g}, p {say_p(alert.peak_p_value)}",
         "part": alert.reason,
         "continues": alert.continues,

@@ -1,6 +1,5 @@
 """`oddwatch watch`: a file or a camera in, alerts out, as lines for people or for programs."""
 
-import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +14,7 @@ import typer
 from monitor.cli.check import refuse_config
 from monitor.cli.events import DATABASE, DEFAULT_FOLDER, parse_time
 from monitor.cli.quiet import quiet_sources
+from monitor.cli.stopping import stop_on_signals
 from monitor.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def watch(
         trained.calibrated()
         kept = held.enter_context(_open_store(place, out))
         teller = JsonTeller() if as_json else TextTeller(place, out)
-        stop = held.enter_context(_stop_on_signals())
+        stop = held.enter_context(stop_on_signals())
         round_ = _Round(trained, kept, out.absolute(), settings, stop, teller)
         whole = [round_.watch(name, source) for name, source in opened.items()]
     if not all(whole):
@@ -174,20 +174,3 @@ def _open_store(place: str, out: Path) -> Iterator["Store"]:
         if ended:
             print(f"ended {ended} alert(s) that an earlier run left open", file=sys.stderr)
         yield store
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """The first Ctrl-C or SIGTERM asks to stop; a second Ctrl-C interrupts."""
-    stop = threading.Event()
-
-    def ask(_number: int, _frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
