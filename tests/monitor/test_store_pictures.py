@@ -73,7 +73,7 @@ def older_database(path: Path) -> None:
 
 
 @pytest.mark.parametrize("broken_off", [False, True])
-def test_a_database_of_version_1_learns_of_pictures(tmp_path: Path, broken_off: bool) -> None:
+def test_a_database_of_version_1_learns_of_pictures(tmp_path: Path, broken_off: bool) -> None:  # noqa: FBT001
     path = tmp_path / "old.db"
     older_database(path)
     if broken_off:  # an upgrade that a crash ended after this statement
