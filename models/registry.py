@@ -59,6 +59,7 @@ DETECTORS: dict[str, type[Detector]] = {
     )
 }
 
+MOST_SIDE_PX = 2048  # of what a detector looks at; larger ones exhaust a machine, not a picture
 MAY_BE_ZERO = ("halvings",)  # of all options that count something
 
 
@@ -98,6 +99,9 @@ def build(name: str, preset: str | None = "lite", **options: Any) -> Detector:
             raise OptionError(f"{name} has no option {key!r}; {hint}it has {', '.join(known)}")
     for key, value in options.items():
         _check_numbers(f"{name}: {key}", value, least=0 if key in MAY_BE_ZERO else 1)
+    size = options.get("size")
+    if isinstance(size, tuple | list) and max(size) > MOST_SIDE_PX:
+        raise OptionError(f"{name}: size is at most {MOST_SIDE_PX} px a side, got {max(size)}")
     settings = ({} if preset is None else kind.presets[preset]) | options
     return kind(kind.Config(**settings))
 

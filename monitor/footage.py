@@ -1,6 +1,7 @@
 """What can be learned from in a data set: which videos, of which shape, at which rate."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,8 +45,9 @@ def find_footage(data: DataSet, rate_hz: float | None = None, *, live: bool = Fa
             f"{data.root}: there is no normal footage to learn from; expected training videos "
             f"(layout {data.layout})"
         )
+    usual, _ = Counter(video.size for video in videos).most_common(1)[0]
     for video in videos:
-        check_shape(video.size, videos[0].size, str(video.path))
+        check_shape(video.size, usual, str(video.path))
     clocks = [video.rate_hz for video in videos if video.rate_hz]
     slowest_hz = min(clocks, default=None)
     if live and slowest_hz is not None:
@@ -53,7 +55,7 @@ def find_footage(data: DataSet, rate_hz: float | None = None, *, live: bool = Fa
     if rate_hz is not None:
         fastest = min(clocks, default=None) or min(rate_of(video) for video in videos)
         slowest_hz = min(rate_hz, fastest)
-    return Footage(tuple(videos), videos[0].size, slowest_hz, tuple(notes))
+    return Footage(tuple(videos), usual, slowest_hz, tuple(notes))
 
 
 def readable(videos: Sequence[Video], notes: list[str]) -> list[Video]:

@@ -92,6 +92,9 @@ class Fusion(Detector):
         if not motion.fitted:  # when resumed, only what a longer training betters is trained
             share = None if budget.seconds is None else MOTION_SHARE * budget.seconds
             _fit(motion, clips, held_out, Budget(share), tell)
+            if motion.training_state["interrupted"]:  # half of it would stay so when resumed
+                motion.fitted = False
+                raise KeyboardInterrupt
         seconds = budget.seconds
         if seconds is not None:
             seconds = max(0.0, seconds - (monotonic() - started))

@@ -114,11 +114,12 @@ class Motion(Detector):
     def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:
         """Learn background, pace and densities; then how surprising normal frames get.
 
-        It looks at `MOST_CLIPS` clips at most, once; called again, it starts anew.
+        It looks at `MOST_CLIPS` clips at most, once; called again, it starts anew. After Ctrl-C it
+        learns from what it has seen, if it has seen anything.
         """
         started = monotonic()
         self._learn_background(clips)
-        motion = np.stack(list(self._watch(clips, budget, started, log)))  # (N, h, w, 4)
+        motion = np.stack(self._seen(clips, budget, started, log))  # (N, h, w, 4)
         self._learn_restlessness(motion[..., 3])
         self._learn_pace(motion[..., 2])
         self._learn_speed(motion)
@@ -229,6 +230,18 @@ class Motion(Detector):
             raise TrainingError("there is no clip to learn from")
         passed = [_high_pass(frame, self.config.window_px) for frame in frames]
         self.background.copy_(torch.from_numpy(np.median(passed, axis=0).astype(np.float32)))
+
+    def _seen(self, clips: Clips, budget: Budget, started: float, log: Log) -> list[Array]:
+        """The motion of the clips, up to an interrupt."""
+        self.training_state["interrupted"] = False
+        seen: list[Array] = []
+        try:
+            seen.extend(self._watch(clips, budget, started, log))
+        except KeyboardInterrupt:
+            if not seen:
+                raise
+            self.training_state["interrupted"] = True
+        return seen
 
     def _watch(self, clips: Clips, budget: Budget, started: float, log: Log) -> Iterator[Array]:
         """The motion of clip after clip, until enough are seen or the budget is spent."""

@@ -216,6 +216,7 @@ def test_an_unknown_option_names_the_nearest(name: str) -> None:
         ("frame_prediction", {"flow_weight": float("nan")}, "flow_weight is not negative, got nan"),
         ("memae_video", {"widths": (32, -1)}, "widths is at least 1, got -1"),
         ("motion", {"size": (0, 64)}, "size is at least 1, got 0"),
+        ("motion", {"size": (64, 6400)}, "size is at most 2048 px a side, got 6400"),
         ("conv3d_autoencoder", {"halvings": -1}, "halvings is at least 0, got -1"),
     ],
 )

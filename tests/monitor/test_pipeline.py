@@ -2,6 +2,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -329,3 +330,15 @@ def test_nothing_to_learn_from_is_said(tmp_path: Path) -> None:
     root = write_set(tmp_path / "tiny", n_train=0)
     with pytest.raises(DataSetError, match="no normal footage to learn from"):
         find_footage(open_data(root))
+
+
+def test_of_several_shapes_the_odd_one_is_named(tmp_path: Path) -> None:
+    root = tmp_path / "videos"
+    for number in range(3):
+        write_clip(root / f"door{number}", 5, seed=number)
+    picture = next((root / "door0").iterdir())
+    tall = cv2.rotate(cv2.imread(str(picture)), cv2.ROTATE_90_CLOCKWISE)
+    for path in (root / "door0").iterdir():
+        cv2.imwrite(str(path), tall)
+    with pytest.raises(UsageError, match=r"door0 is 32x48, the model learned on 48x32"):
+        find_footage(open_data(root, layout="videos"))

@@ -28,12 +28,13 @@ def slopes(count: int, seed: int) -> Tensor:
     chance = torch.rand(3, count, 1, 1, generator=Generator().manual_seed(seed)) - 0.5
     across, down, level = chance * torch.tensor([0.5, 0.5, 0.3])[:, None, None, None]
     line = torch.linspace(-0.5, 0.5, 32)
-    return (0.5 + across * line[:, None] + down * line + level)[:, None, None].clamp(0, 1)
+    pictures: Tensor = 0.5 + across * line[:, None] + down * line + level
+    return pictures[:, None, None].clamp(0, 1)
 
 
 def learned(steps: int, **options: object) -> Aesc:
     torch.manual_seed(0)
-    detector = Aesc(AescConfig(**(SMALL | options)))  # type: ignore[arg-type]
+    detector = Aesc(AescConfig(**(SMALL | options)))
     clips = [slopes(8, seed) for seed in range(10)]
     return detector.fit(clips, [slopes(16, 100)], budget=Budget(steps=steps))
 
@@ -108,4 +109,4 @@ def test_nothing_is_left_out_in_training() -> None:
 )
 def test_options_that_make_no_network_are_refused(options: dict[str, object], said: str) -> None:
     with pytest.raises(OptionError, match=said):
-        AescConfig(**(SMALL | options))  # type: ignore[arg-type]
+        AescConfig(**(SMALL | options))
