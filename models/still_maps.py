@@ -13,7 +13,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
-from models.errors import TrainingError
+from models.usual import moments
 
 SIGMA = 4 / 256  # of the height: the blur of PatchCore and PaDiM, who work at about 256 pixels
 FLOOR = 1.0  # times the mean deviation, added everywhere: few held-out pictures know little
@@ -40,18 +40,7 @@ class UsualPlaces(nn.Module):
         Raises:
             TrainingError: If there is none.
         """
-        count = 0
-        total = torch.zeros_like(self.mean, dtype=torch.float64)
-        squares = torch.zeros_like(total)
-        for batch in maps:
-            blurred = blur(batch, self.sigma).double()
-            count += len(blurred)
-            total += blurred.sum(dim=0)
-            squares += blurred.square().sum(dim=0)
-        if count == 0:
-            raise TrainingError("there is no held-out picture to learn the usual errors from")
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp_min(0)
+        mean, variance = moments((blur(batch, self.sigma) for batch in maps), like=self.mean)
         self.mean.copy_(mean)
         self.deviation.copy_(blur(variance[None].float(), self.sigma)[0].sqrt())
 

@@ -63,18 +63,8 @@ class Usual(nn.Module):
         Raises:
             TrainingError: If there is none.
         """
-        count = 0
-        total = torch.zeros_like(self.mean, dtype=torch.float64)
-        squares = torch.zeros_like(total)
-        for batch in maps:
-            windows = box_blur(batch, self.window).double()
-            count += len(windows)
-            total += windows.sum(dim=0)
-            squares += windows.square().sum(dim=0)
-        if count == 0:
-            raise TrainingError("there is no held-out clip to learn the usual errors from")
-        mean = total / count
-        variance = (squares / count - mean.square()).clamp_min(0)
+        windows = (box_blur(batch, self.window) for batch in maps)
+        mean, variance = moments(windows, like=self.mean)
         self.mean.copy_(smooth(mean))
         self.deviation.copy_(smooth(variance).clamp_min(0).sqrt())
 
@@ -82,6 +72,25 @@ class Usual(nn.Module):
         """How many deviations each window around a place lies above what is usual, (B, H, W)."""
         scale = self.deviation + self.floor * self.deviation.mean() + 1e-6
         return (box_blur(maps, self.window) - self.mean) / scale
+
+
+def moments(maps: Iterable[Tensor], *, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and variance of batches (B, H, W) at each place, (H, W) each, float64, where `like` is.
+
+    Raises:
+        TrainingError: If there is no batch.
+    """
+    count = 0
+    total = torch.zeros_like(like, dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for batch in maps:
+        count += len(batch)
+        total += batch.double().sum(dim=0)
+        squares += batch.double().square().sum(dim=0)
+    if count == 0:
+        raise TrainingError("there is no held-out clip to learn the usual errors from")
+    mean = total / count
+    return mean, (squares / count - mean.square()).clamp_min(0)
 
 
 def judge(errors: Tensor, target: Tensor, rule: Rule, usual: Usual) -> Judgement:
@@ -134,12 +143,6 @@ def smooth(picture: Tensor) -> Tensor:
 def worst(maps: Tensor) -> Tensor:
     """The highest place of each map, (B,)."""
     return maps.amax(dim=(1, 2))
-
-
-def top_share(maps: Tensor, share: float = 0.01) -> Tensor:
-    """Mean over the highest `share` of each map's places, (B,)."""
-    flat = maps.flatten(1)
-    return flat.topk(max(1, round(share * flat.shape[1])), dim=1).values.mean(dim=1)
 
 
 @torch.no_grad()

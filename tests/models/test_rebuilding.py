@@ -39,7 +39,7 @@ def test_edges_do_not_see_light_but_see_a_line() -> None:
     lined = plain.clone()
     lined[..., 24] = 1.0
     unlike = 1 - gradient_similarity_map(lined, plain)[0]
-    assert unlike[:, 22:27].mean() > 0.5
+    assert unlike[:, 22:27].mean() > 0.4
     assert unlike[:, :8].max() < 0.01
 
 
@@ -70,5 +70,5 @@ def test_a_difference_is_unusual_only_where_it_is_not_usual(measure: str) -> Non
 
 
 def test_nothing_held_out_is_an_error() -> None:
-    with pytest.raises(TrainingError, match="no held-out picture"):
+    with pytest.raises(TrainingError, match="no held-out clip"):
         Rebuilding((32, 48), "both").fit(lambda clips: (clips[:, 0], clips[:, 0]), [])

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from models.errors import TrainingError
+from models.still_maps import top_mean
 from models.usual import (
     CONTRAST_FLOOR,
     ORDER,
@@ -14,7 +15,6 @@ from models.usual import (
     judge,
     mean_picture,
     smooth,
-    top_share,
     worst,
 )
 
@@ -82,7 +82,7 @@ def test_nothing_held_out_is_an_error() -> None:
 def test_pooling_by_hand() -> None:
     maps = torch.arange(100.0).reshape(1, 10, 10)
     assert worst(maps).tolist() == [99]
-    assert top_share(maps, 0.03).tolist() == [98]
+    assert top_mean(maps, 0.03).tolist() == [98]
 
 
 def test_the_mean_picture_is_over_batches_and_frames() -> None:
