@@ -5,10 +5,10 @@ Self-Supervised Anomaly Detection and Localization", ECCV 2022, arXiv:2109.15222
 picture gets patches of other normal pictures, resized, moved and blended by Poisson editing
 (`models.blending`); the network says for each pixel how much it was changed, on a logistic scale.
 
-Preset `paper`: the published sizes (224 x 224, batches of 64, Adam at 1e-3 with a cosine), the
-topology of ResNet-18 as an encoder and no skips, rectangles only, the score is the mean of the map.
-What differs: holes of a change are closed where the paper takes a median, which would
-lose thin lines; one set of bounds and one logistic scale for all data where the paper chooses them
+Preset `paper`: the published sizes (224 x 224, batches of 64, Adam at 1e-3 with a cosine), an
+encoder of ResNet-18's widths and no skips, rectangles only, the score is the mean of the map. What
+differs: our residual blocks (`models.networks.residual`) in place of torchvision's; holes of a
+change are closed where the paper takes a median, which would lose thin lines; one set of bounds and one logistic scale for all data where the paper chooses them
 for each class by looking at its defects; the patches' background test is an option (`foreground`).
 
 Preset `lite`, the default: a small residual network with skips, ellipses besides rectangles, both
