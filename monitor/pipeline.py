@@ -27,7 +27,7 @@ from monitor.footage import Footage, find_footage, fit_size, readable
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
 from monitor.records import Clip, Frame, Reading
-from monitor.scoring import AHEAD, BATCH, ahead, device_of, score_clips
+from monitor.scoring import AHEAD, BATCH, device_of, score_clips
 from monitor.training import (
     ClipLoader,
     Segment,
@@ -68,16 +68,14 @@ def readings_of(
         model: Fitted.
         maps: Keep the anomaly maps with the readings.
         batch: Clips scored together; 1 for a live source, whose readings must not wait.
-        most: Clips decoded ahead in a thread of their own; 0: none, in the caller's.
+        most: Clips made ready ahead in a thread of their own; 0: none, in the caller's.
 
     Raises:
         NotFittedError: If the model has learned nothing.
     """
     taken = at_rate(frames, model.rate_hz)
     clips: Iterator[Clip] = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
-    if most:
-        clips = ahead(clips, most)
-    readings = score_clips(clips, model.detector, batch=batch, maps=maps)
+    readings = score_clips(clips, model.detector, batch=batch, maps=maps, most=most)
     if model.calibration is None:
         return readings
     return _with_p_values(readings, model.calibration, batch)

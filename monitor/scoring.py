@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TypeVar
 
 import torch
+from torch import Tensor
 
 from models.detector import Detector
 from monitor.clips import to_tensor
@@ -15,17 +16,33 @@ from monitor.records import Clip, Reading
 Item = TypeVar("Item")
 
 BATCH = 8  # clips; larger ones gain nothing on a CPU and cost memory
-AHEAD = 32  # clips decoded before they are asked for: a keyframe's pause, not a memory
+AHEAD = 16  # clips made ready before they are asked for: a keyframe's pause, not a memory
 
 
 def score_clips(
-    clips: Iterable[Clip], detector: Detector, *, batch: int = BATCH, maps: bool = False
+    clips: Iterable[Clip],
+    detector: Detector,
+    *,
+    batch: int = BATCH,
+    maps: bool = False,
+    most: int = 0,
 ) -> Iterator[Reading]:
-    """A reading per clip, in order. `maps` keeps the anomaly maps with the readings."""
+    """A reading per clip, in order. `maps` keeps the anomaly maps with the readings.
+
+    `most` clips, and a batch at least, are made ready in a thread of their own; 0: in this one.
+    """
     device = device_of(detector)
+    batches = _batches(clips, batch)
+    if most:
+        batches = ahead(batches, max(1, most // batch))
+    for group, tensor in batches:
+        yield from _score_group(group, tensor.to(device), detector, maps=maps)
+
+
+def _batches(clips: Iterable[Clip], batch: int) -> Iterator[tuple[list[Clip], Tensor]]:
     stream = iter(clips)
     while group := list(islice(stream, batch)):
-        yield from _score_group(group, detector, device, maps=maps)
+        yield group, to_tensor([clip.frames for clip in group])
 
 
 def device_of(detector: Detector) -> torch.device:
@@ -34,10 +51,10 @@ def device_of(detector: Detector) -> torch.device:
 
 
 def _score_group(
-    group: list[Clip], detector: Detector, device: torch.device, *, maps: bool
+    group: list[Clip], batch: Tensor, detector: Detector, *, maps: bool
 ) -> Iterator[Reading]:
     with torch.inference_mode():
-        findings = detector.examine(to_tensor([clip.frames for clip in group]).to(device))
+        findings = detector.examine(batch)
     scores = findings.scores.tolist()
     terms = {name: values.tolist() for name, values in findings.terms.items()}
     heat = findings.maps.float().cpu().numpy() if maps else None

@@ -8,8 +8,9 @@ picture gets patches of other normal pictures, resized, moved and blended by Poi
 Preset `paper`: the published sizes (224 x 224, batches of 64, Adam at 1e-3 with a cosine), an
 encoder of ResNet-18's widths and no skips, rectangles only, the score is the mean of the map. What
 differs: our residual blocks (`models.networks.residual`) in place of torchvision's; holes of a
-change are closed where the paper takes a median, which would lose thin lines; one set of bounds and one logistic scale for all data where the paper chooses them
-for each class by looking at its defects; the patches' background test is an option (`foreground`).
+change are closed where the paper takes a median, which would lose thin lines; one set of bounds and
+one logistic scale for all data where the paper chooses them for each class by looking at its
+defects; the patches' background test is an option (`foreground`).
 
 Preset `lite`, the default: a small residual network with skips, ellipses besides rectangles, both
 kinds of Poisson blending, and the highest share of the smoothed map as the score.

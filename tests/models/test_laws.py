@@ -122,6 +122,15 @@ def test_batch_mates_and_their_order_do_not_matter(label: str) -> None:
 
 
 @each
+def test_clips_that_share_their_frames_memory_are_scored_alike(label: str) -> None:
+    detector = fitted(label)
+    length = detector.spec.length
+    frames = torch.cat([*calm(detector, 1 + 3 // length)], dim=0)[: length + 2]
+    shared = frames.unfold(0, length, 1).movedim(-1, 1)  # as sliding windows come
+    assert torch.equal(detector.score(shared), detector.score(shared.contiguous()))
+
+
+@each
 def test_scoring_changes_neither_the_detector_nor_the_clips(label: str) -> None:
     detector, clips = fitted(label), calm(fitted(label))
     before, untouched = copy.deepcopy(detector.state_dict()), clips.clone()

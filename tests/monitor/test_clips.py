@@ -69,6 +69,17 @@ def test_a_batch_is_float_between_0_and_1() -> None:
     assert batch[0, :, 0, 0, 0].tolist() == pytest.approx([0, 0.4, 1])
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+def test_sliding_clips_are_the_same_batch_as_clips_one_by_one(stride: int) -> None:
+    spec = ClipSpec(3, stride, (4, 6), 1)
+    clips = list(cut_clips(map(frame, range(9)), spec, max_gap_s=99))
+    batch = to_tensor([clip.frames for clip in clips])
+    alone = torch.cat([to_tensor([clip.frames]) for clip in clips])
+    assert batch.shape == (len(clips), 3, 1, 4, 6)
+    assert torch.equal(batch, alone)
+    assert (batch[0, stride].data_ptr() == batch[stride, 0].data_ptr()) == (stride == 1)
+
+
 @pytest.mark.parametrize(("rate", "kept"), [(10, 40), (11.9, 40), (12.1, 34), (20, 20), (30, 14)])
 def test_only_a_source_a_fifth_faster_is_thinned(rate: float, kept: int) -> None:
     frames = [frame(i, i / rate) for i in range(40)]

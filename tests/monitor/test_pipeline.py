@@ -337,7 +337,9 @@ def test_of_several_shapes_the_odd_one_is_named(tmp_path: Path) -> None:
     for number in range(3):
         write_clip(root / f"door{number}", 5, seed=number)
     picture = next((root / "door0").iterdir())
-    tall = cv2.rotate(cv2.imread(str(picture)), cv2.ROTATE_90_CLOCKWISE)
+    wide = cv2.imread(str(picture))
+    assert wide is not None
+    tall = cv2.rotate(wide, cv2.ROTATE_90_CLOCKWISE)
     for path in (root / "door0").iterdir():
         cv2.imwrite(str(path), tall)
     with pytest.raises(UsageError, match=r"door0 is 32x48, the model learned on 48x32"):
