@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str], *, debug: bool) -> int:
     try:
-        status = app(words, prog_name="oddwatch", standalone_mode=False)
+        status = app(words, prog_name="oddwatch", standalone_mode=False, obj=words)
         sys.stdout.flush()
     except BrokenPipeError:
         _hang_up()

@@ -26,6 +26,7 @@ EPOCHS = 300  # of one step each; by then an autoencoder has begun to draw the d
 
 
 def compare(
+    context: typer.Context,
     *,
     words: Annotated[
         list[str] | None,
@@ -113,7 +114,7 @@ def compare(
     minutes = 10.0 if minutes is None and steps is None else minutes
     terms = Terms(str(data.root.absolute()), data.protocol, preset, minutes, steps)
     check_plans(plans, terms, out)
-    command = shlex.join(["oddwatch", *sys.argv[1:]])
+    command = shlex.join(["oddwatch", *context.obj])
     with LongWork() as work:
         shown = _Shown(work)
         tools = Tools(device, shown.log_of, work.pictures)

@@ -124,7 +124,9 @@ def test_what_ctrl_c_ended_goes_on_with_what_is_left_of_the_budget(
     monkeypatch.setattr(Spots, "interrupt_at", 5)
     answer = call(capsys, *COMPARE, "--seeds", "0,1")
     assert answer.status == 130
-    assert "oddwatch: what was learned is kept; to go on: oddwatch " in answer.err
+    said = "oddwatch: what was learned is kept; to go on: oddwatch compare "
+    assert said in answer.err
+    assert "--seeds 0,1" in answer.err
     unfinished = Path("out/runs/spots/seed-0/model.pt.training")
     assert load_still_model(unfinished).provenance["steps"] == 5
     assert not unfinished.with_name("model.pt").exists()
