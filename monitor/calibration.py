@@ -16,6 +16,7 @@ from monitor.errors import CalibrationError
 from monitor.promise import (
     RULE_OF_THREE,
     Threshold,
+    cautious_level,
     find_threshold,
     watch_levels,
 )
@@ -96,8 +97,7 @@ class Calibration:
         if len(watched.levels) == 0:
             return self
         rate_per_s = self.promised_per_day / DAY_S
-        threshold = find_threshold(watched, self.rule, rate_per_s=rate_per_s)
-        enter = max(threshold.level, float(watched.levels.max()))
+        enter = cautious_level(watched, self.rule, rate_per_s=rate_per_s)
         if enter <= self.rule.enter:
             return self
         leave = max(self.rule.exit, self.median + EXIT_AT * (enter - self.median))
@@ -246,10 +246,7 @@ def _notes(
     threshold: Threshold, footage_s: float, hours_more: float, per_day: float
 ) -> Iterator[str]:
     if threshold.peaks < ENOUGH_FOR_SCALE:
-        yield (
-            f"only {threshold.peaks} separate peaks: the threshold is extrapolated, with caution,"
-            " from the median and the highest level"
-        )
+        yield f"only {threshold.peaks} separate peaks: the threshold is the highest level seen"
     elif threshold.peaks < ENOUGH_FOR_SHAPE:
         yield f"only {threshold.peaks} separate peaks: an exponential tail is assumed"
     if not threshold.founded:

@@ -106,25 +106,28 @@ def find_threshold(watched: Watched, rule: AlertRule, *, rate_per_s: float) -> T
     top = float(watched.levels.max())
     point = _level_at(tail, expected / max(len(peaks.heights), 1), top)
     low, high = _interval(peaks, watched, expected, point)
-    if tail.scale == 0:
-        high = max(high, _cautious_level(watched, rule, expected))
     level = point if founded else high
     raised = watched.alerts(level, rule.merge_s)
     vouched = float(chi2.ppf(0.95, 2 * (raised + 1))) / 2 / watched.seconds  # Garwood 1936
     return Threshold(level, low, high, tail, len(peaks.heights), vouched, founded)
 
 
-def _cautious_level(watched: Watched, rule: AlertRule, expected: float) -> float:
-    """No lower than the highest level; topped so often, with 95 %, if levels are exponential.
+def cautious_level(watched: Watched, rule: AlertRule, *, rate_per_s: float) -> float:
+    """As `find_threshold`; of fewer than five peaks, far over all that was seen.
+
+    No lower than the highest level; topped so often, with 95 %, if levels are exponential.
 
     For footage too short to fit anything to. In it the smoothing forgets everything a few times,
     so its highest level is the largest of so many draws, and by bad luck among the low twentieth
     of what that could have been.
     """
+    threshold = find_threshold(watched, rule, rate_per_s=rate_per_s)
+    if threshold.tail.scale > 0:
+        return max(threshold.level, float(watched.levels.max()))
     moments = max(2.0, watched.seconds / _memory_s(rule))
     median, top = float(np.median(watched.levels)), float(watched.levels.max())
     scale = (top - median) / -log(1 - LUCK ** (1 / moments))
-    return max(top, median + scale * log(moments / expected))
+    return max(top, median + scale * log(moments / (rate_per_s * watched.seconds)))
 
 
 def _memory_s(rule: AlertRule) -> float:
