@@ -168,6 +168,8 @@ def calibrate(
     rate_per_s = false_alarms_per_day / DAY_S
     threshold = find_threshold(watched, rule, rate_per_s=rate_per_s)
     median = float(np.median(scores))
+    if threshold.level <= median and not threshold.founded:
+        threshold = _raised_to(threshold, float(scores[-1]))
     if threshold.level <= median:
         raise CalibrationError(
             f"{false_alarms_per_day:g} false alarms per day is more than this footage has peaks:"
@@ -189,6 +191,11 @@ def calibrate(
         hours_more=hours_more,
         notes=tuple(_notes(threshold, watched.seconds, hours_more, false_alarms_per_day)),
     )
+
+
+def _raised_to(threshold: Threshold, top: float) -> Threshold:
+    """For footage quieter after its warm-up than in it: that little says nothing of its peaks."""
+    return replace(threshold, level=top, high=max(threshold.high, top), peaks=0)
 
 
 def _check(recording: Recording) -> tuple[Series, Series]:
@@ -245,7 +252,9 @@ def _with_thresholds(rule: AlertRule, enter: float, median: float, levels: Serie
 def _notes(
     threshold: Threshold, footage_s: float, hours_more: float, per_day: float
 ) -> Iterator[str]:
-    if threshold.peaks < ENOUGH_FOR_SCALE:
+    if threshold.peaks == 0:
+        yield "nothing after the warm-up stands out: the threshold is the highest score seen"
+    elif threshold.peaks < ENOUGH_FOR_SCALE:
         yield f"only {threshold.peaks} separate peaks: the threshold is the highest level seen"
     elif threshold.peaks < ENOUGH_FOR_SHAPE:
         yield f"only {threshold.peaks} separate peaks: an exponential tail is assumed"

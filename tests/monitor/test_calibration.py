@@ -57,6 +57,17 @@ def test_short_footage_errs_towards_silence_and_says_so() -> None:
         assert watched.alerts(calibration.rule.enter, 10.0) <= 20
 
 
+def test_footage_quieter_after_its_warm_up_than_in_it_is_judged_by_its_highest_score() -> None:
+    rule = AlertRule()
+    times = np.arange(0, rule.warmup_s + 0.3, 0.05)
+    scores = np.where(times < 1.3, 2.0, 1.0) + 0.01 * np.sin(times)
+    calibration = calibrate([Recording(scores, times)], rule, false_alarms_per_day=24)
+    assert calibration.rule.enter == calibration.enter_high == scores.max()
+    assert calibration.display(scores.max()) == 1
+    assert not calibration.promise_kept_by_data
+    assert "highest score seen" in calibration.notes[0]
+
+
 def test_a_minute_of_footage_asks_for_three_days_to_state_one_alarm_a_day() -> None:
     calibration = promise(correlated(62 * RATE_HZ, 4), 1)
     assert calibration.footage_s == pytest.approx(60, abs=1)

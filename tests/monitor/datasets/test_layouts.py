@@ -1,4 +1,3 @@
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 import scipy.io
 from numpy.typing import NDArray
 
-from monitor.datasets import LAYOUTS, DataSet, Video, open_data
+from monitor.datasets import LAYOUTS, Video, open_data
 from monitor.errors import DataSetError, LabelError, SourceNotFoundError, UsageError
 
 Stills = Callable[..., Path]
@@ -361,49 +360,3 @@ def test_an_unknown_label_source_is_named(ucsd: Path) -> None:
 def test_every_layout_says_what_it_looks_for() -> None:
     assert list(LAYOUTS) == ["ucsd", "avenue", "shanghaitech", "frames", "video", "videos"]
     assert all(layout.looks_for for layout in LAYOUTS.values())
-
-
-# --- the real sets
-
-
-@pytest.fixture
-def real() -> Path:
-    folder = os.environ.get("ODDWATCH_DATA")
-    if not folder:
-        pytest.skip("ODDWATCH_DATA is not set")
-    return Path(folder)
-
-
-def totals(data: DataSet) -> tuple[int, int, int]:
-    return (
-        sum(video.n_frames or 0 for video in data.train),
-        sum(video.n_frames or 0 for video in data.test),
-        sum(int(flags(video).sum()) for video in data.test),
-    )
-
-
-@pytest.mark.data
-def test_ped2_counts_and_masks_agree_with_labels(real: Path) -> None:
-    data, masked = open_data(real / "ped2"), open_data(real / "ped2", labels="masks")
-    assert totals(data) == (2550, 2010, 1648)
-    assert [flags(v).tolist() for v in masked.test] == [flags(v).tolist() for v in data.test]
-    video = data.test[0]
-    assert video.masks is not None
-    assert video.masks[0].shape == video.size == (240, 360)
-
-
-@pytest.mark.data
-def test_avenues_two_label_sets_differ_in_441_frames(real: Path) -> None:
-    from monitor.datasets.labels import read_flat, read_mat
-    from monitor.datasets.masks import CellMasks, any_anomalous
-
-    folder = real / "labels" / "avenue"
-    masks = {f"{k:02d}": any_anomalous(CellMasks(folder / f"{k}_label.mat")) for k in range(1, 22)}
-    counts = {name: len(own) for name, own in masks.items()}
-    spans = read_mat(real / "labels" / "frames" / "avenue.mat", counts)
-    flat = read_flat(real / "labels" / "frames" / "frame_labels_avenue.npy", counts)
-    assert sum(counts.values()) == 15324
-    assert sum(int(own.sum()) for own in masks.values()) == 3712
-    assert sum(int(own.sum()) for own in spans.values()) == 3867
-    assert all(np.array_equal(spans[name], flat[name]) for name in counts)
-    assert sum(int((spans[name] != masks[name]).sum()) for name in counts) == 441
