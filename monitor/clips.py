@@ -70,20 +70,37 @@ def prepare(image: Image, spec: ClipSpec) -> NDArray[np.uint8]:
 def cut_clips(
     frames: Iterable[Frame], spec: ClipSpec, *, max_gap_s: float = MAX_GAP_S
 ) -> Iterator[Clip]:
-    """Slide a window over one source's frames; a clip as soon as its newest frame is there.
+    """The clips of one source's frames; see `ClipCutter`."""
+    cutter = ClipCutter(spec, max_gap_s)
+    for frame in frames:
+        clip = cutter.feed(frame)
+        if clip is not None:
+            yield clip
+
+
+class ClipCutter:
+    """Slides a window over one source's frames; a clip as soon as its newest frame is there.
 
     A gap over `max_gap_s`, a clock that runs backwards or a new epoch starts the window anew, so
     no clip spans any of them. The gap is judged by the frames' own clock: a replayed file behaves
     like the camera that it was recorded from.
     """
-    window: deque[tuple[Frame, NDArray[np.uint8]]] = deque(maxlen=spec.span)
-    for frame in frames:
-        if window and not _follows(window[-1][0], frame, max_gap_s):
+
+    def __init__(self, spec: ClipSpec, max_gap_s: float = MAX_GAP_S) -> None:
+        self._spec = spec
+        self._max_gap_s = max_gap_s
+        self._window: deque[tuple[Frame, NDArray[np.uint8]]] = deque(maxlen=spec.span)
+
+    def feed(self, frame: Frame) -> Clip | None:
+        """Take the next frame; the clip that it completes, if it does."""
+        window, spec = self._window, self._spec
+        if window and not _follows(window[-1][0], frame, self._max_gap_s):
             window.clear()
         window.append((frame, prepare(frame.image, spec)))
-        if len(window) == spec.span:
-            taken = [window[i] for i in range(0, spec.span, spec.stride)]
-            yield Clip(tuple(planes for _, planes in taken), taken[spec.target][0])
+        if len(window) < spec.span:
+            return None
+        taken = [window[i] for i in range(0, spec.span, spec.stride)]
+        return Clip(tuple(planes for _, planes in taken), taken[spec.target][0])
 
 
 def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:
