@@ -41,7 +41,8 @@ def check(
     data: Annotated[
         str,
         typer.Argument(
-            metavar="PATH|URL|CAMERA", help="A data set, a video, pictures or a camera."
+            metavar="PATH|CONFIG|URL",
+            help="A data set, a video, pictures, a camera or a configuration.",
         ),
     ],
     full: Annotated[
@@ -57,9 +58,12 @@ def check(
             metavar="ROLES", help="Pictures in classes: one-normal:CLASS or one-abnormal:CLASS."
         ),
     ] = None,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Of a configuration: connect to its cameras.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
-    """Examine data or a camera.
+    """Examine data, a camera or a configuration.
 
     Says what a data set, a video or a camera holds, what is wrong with it, and whether training and
     scoring will work. A folder that directly holds pictures is taken for the frames of a video;
@@ -71,12 +75,16 @@ def check(
                oddwatch check data/bottle
                oddwatch check data/cifar --protocol one-normal:cat
                oddwatch check rtsp://camera/stream
+               oddwatch check watch.toml --probe
     """  # noqa: D301
     from monitor.sources import is_device
 
-    refuse_config(data)
     with quiet_sources():
-        if is_device(data) or ("://" in data and not data.startswith("file://")):
+        if data.endswith(".toml"):
+            from monitor.cli.check_config import check_config
+
+            works = check_config(Path(data), probe=probe, as_json=as_json)
+        elif is_device(data) or ("://" in data and not data.startswith("file://")):
             works = _check_camera(data, as_json=as_json)
         else:
             path = data.removeprefix("file://")

@@ -1,6 +1,5 @@
 """Network streams (RTSP, HTTP, RTMP, UDP ...), read in the caller's own thread, forwards only."""
 
-import re
 import time
 from collections.abc import Iterator
 from itertools import chain
@@ -9,6 +8,7 @@ import av
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
+from monitor.addresses import public_address
 from monitor.errors import SourceError
 from monitor.records import Frame
 from monitor.sources.source import Source
@@ -58,6 +58,11 @@ class Stream(Source):
         """As the stream announces it; cameras are often wrong about themselves."""
         rate = self._video.average_rate
         return float(rate) if rate else None
+
+    @property
+    def codec(self) -> str:
+        """FFmpeg's name of it, such as h264."""
+        return self._video.codec_context.name
 
     @property
     def size(self) -> tuple[int, int]:
@@ -134,7 +139,7 @@ class Stream(Source):
 
 def without_secrets(url: str) -> str:
     """An address without user, password and query, fit for screens and logs."""
-    return re.sub(r"//.*@", "//", url).partition("?")[0]
+    return public_address(url)
 
 
 def _options(url: str, read_timeout_s: float) -> dict[str, str]:

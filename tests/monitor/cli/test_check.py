@@ -63,8 +63,8 @@ def test_an_unknown_layout_is_wrong_use(capsys: Capsys, films: Path) -> None:
 
 def test_a_configuration_is_not_taken_for_a_film(capsys: Capsys) -> None:
     answer = call(capsys, "check", "watch.toml")
-    assert answer.status == 2
-    assert "watch.toml: configuration files are not read by this version" in answer.err
+    assert answer.status == 1
+    assert "watch.toml: there is no such configuration file" in answer.out
 
 
 def test_a_camera_is_looked_at(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,98 @@
+"""A configuration file becomes checked settings, or one line for each thing that is wrong in it."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from monitor.config.checks import check_settings
+from monitor.config.lines import lines_of
+from monitor.config.problems import ConfigError, config_error, problems_of
+from monitor.config.settings import CameraSettings, NoticeSettings, Settings
+
+
+def load_settings(path: Path) -> Settings:
+    """Read a TOML file. References to secrets stay references; relative paths start at the file.
+
+    Raises:
+        ConfigError: It is missing or is no TOML, or with one line for each thing that is wrong.
+    """
+    text = _read(path)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{path}: this is not TOML: {error}"]) from None
+    lines = lines_of(text)
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        raise config_error(path, problems_of(error), data, lines) from None
+    problems = list(check_settings(settings))
+    if problems:
+        raise config_error(path, problems, data, lines)
+    return _anchored(settings, path.absolute().parent)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such configuration file"]) from None
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError([f"{path}: is not UTF-8 at byte {error.start}"]) from None
+
+
+def _anchored(settings: Settings, folder: Path) -> Settings:
+    """Paths and references to files are told from the file's folder on."""
+    engine, api = settings.engine, settings.api
+    place = {
+        "folder": folder / engine.folder.expanduser(),
+        "store": _reference(engine.store, folder),
+    }
+    tokens = {
+        role: [_reference(token, folder) for token in getattr(api, role)]
+        for role in ("viewers", "operators", "admins")
+    }
+    update = {
+        "engine": engine.model_copy(update=place),
+        "api": api.model_copy(update=tokens),
+        "camera": [_camera(camera, folder) for camera in settings.camera],
+        "notice": [_notice(notice, folder) for notice in settings.notice],
+    }
+    return settings.model_copy(update=update)
+
+
+def _camera(camera: CameraSettings, folder: Path) -> CameraSettings:
+    update = {
+        "url": _source(camera.url, folder),
+        "analysis_url": _source(camera.analysis_url, folder),
+        "user": _reference(camera.user, folder),
+        "password": _reference(camera.password, folder),
+        "model": _path(camera.model, folder),
+    }
+    return camera.model_copy(update=update)
+
+
+def _notice(notice: NoticeSettings, folder: Path) -> NoticeSettings:
+    keys = ("url", "secret", "user")
+    return notice.model_copy(update={key: _reference(getattr(notice, key), folder) for key in keys})
+
+
+def _reference(text: str, folder: Path) -> str:
+    """`file:PATH` from the folder on; anything else as it is."""
+    named = re.fullmatch(r"file:(?!//)(.+)", text, re.DOTALL)
+    return f"file:{_path(named[1], folder)}" if named else text
+
+
+def _source(url: str, folder: Path) -> str:
+    """Files and folders from the folder on; addresses, references and devices as they are."""
+    if "://" in url or url.startswith(("env:", "file:")) or re.fullmatch(r"\d+|/dev/.*|", url):
+        return _reference(url, folder)
+    return _path(url, folder)
+
+
+def _path(text: str, folder: Path) -> str:
+    return str(folder / Path(text).expanduser()) if text else ""

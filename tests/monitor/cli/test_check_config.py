@@ -1,0 +1,166 @@
+import socket
+from pathlib import Path
+
+import pytest
+
+import monitor.sources
+import monitor.stills.model
+from monitor.cli.config_needs import Need, analysed, needs_of, say_bytes
+from monitor.config.settings import CameraSettings, EngineSettings, RetentionSettings, Settings
+from monitor.errors import SourceError
+from monitor.model import Model
+from monitor.sources.source import Source
+from tests.monitor.cli.calling import Answer, call
+from tests.monitor.config.files import ONE, write
+from tests.monitor.watched import Light, Scripted, film, light_model
+
+Capsys = pytest.CaptureFixture[str]
+QUIET = "[api]\nport = 0\n"
+LEARNS = QUIET + ONE + 'learn = "1 h"\n'
+
+
+def check(capsys: Capsys, folder: Path, text: str, *words: str) -> Answer:
+    return call(capsys, "check", write(folder, text), *words)
+
+
+def test_a_configuration_that_works(capsys: Capsys, tmp_path: Path) -> None:
+    answer = check(capsys, tmp_path, LEARNS)
+    assert (answer.status, answer.err) == (0, "")
+    assert "watch.toml: 1 camera\n" in answer.out
+    assert "needs     /dev/shm: about 3.69 MB" in answer.out
+    assert "4 slots x 3 bytes x 307,200 pixels of 1 cameras" in answer.out
+    assert "verdict   it can be watched; --probe connects to the cameras" in answer.out
+    assert not (tmp_path / "oddwatch").exists()  # nothing is made by looking
+
+
+def test_the_same_for_programs(capsys: Capsys, tmp_path: Path) -> None:
+    (found,) = check(capsys, tmp_path, LEARNS, "--json").lines
+    assert (found["works"], found["cameras"], found["findings"]) == (True, 1, [])
+    assert [need["what"] for need in found["needs"]] == ["/dev/shm", "memory", "disk", "rate"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (ONE + "lop = true\n", 'watch.toml:4: camera "door": lop: there is no such key; did you'),
+        (QUIET, "there is no camera to watch: add a [[camera]]"),
+        (QUIET + ONE, 'camera "door": has nothing to judge by'),
+        (QUIET + ONE + 'model = "none.pt"\n', 'camera "door": model: '),
+        (LEARNS + 'detector = "fuson"\n', "detector: fuson is not known; did you mean fusion?"),
+        (LEARNS + 'schedule = ["mon-fry"]\n', "'fry' is no day"),
+        (LEARNS + "exclude = [[[0,0],[1,0],[1,1],[0,1]]]\n", "leave nothing of the picture"),
+        (LEARNS + 'user = "env:NONE_SUCH"\n', "env:NONE_SUCH: the environment variable is not set"),
+        (LEARNS.replace("rtsp://192.0.2.1/a", "gone.mp4"), "url: there is nothing at "),
+        ('[engine]\nfolder = "watch.toml/x"\n' + LEARNS, "is a file, expected a folder"),
+        (LEARNS.replace("port = 0", 'host = "192.0.2.77"\nadmins = ["env:HOME"]'), "no address of"),
+    ],
+)
+def test_what_will_not_work_is_one_line_and_a_failure(
+    capsys: Capsys, tmp_path: Path, text: str, said: str
+) -> None:
+    answer = check(capsys, tmp_path, text)
+    errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
+    assert (answer.status, len(errors)) == (1, 1)
+    assert said in errors[0]
+    assert "it will not work as it is" in answer.out
+
+
+def test_a_port_that_is_taken_may_be_the_engine_s_own(capsys: Capsys, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = check(capsys, tmp_path, LEARNS.replace("port = 0", f"port = {port}"))
+    assert answer.status == 0
+    assert f"warning   [api]: port {port} is taken; by an engine that runs already?" in answer.out
+
+
+URL = "rtsp://me:hunter2@192.0.2.1/a"
+
+
+def test_cameras_are_looked_at_and_no_secret_is_said(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def opened(url: str) -> Source:
+        asked.append(url)
+        if "dead" in url:
+            raise SourceError(f"{url}: no answer to hunter2")
+        return Scripted(2)
+
+    monkeypatch.setattr(monitor.sources, "open_source", opened)
+    monkeypatch.setenv("PW", "hunter2")
+    login = 'user = "me"\npassword = "env:PW"\n'
+    text = (
+        LEARNS + login + LEARNS.removeprefix(QUIET).replace("door", "yard").replace("1/a", "1/dead")
+    )
+    answer = check(capsys, tmp_path, text + login, "--probe")
+    assert sorted(asked) == [URL, URL.replace("/a", "/dead")]
+    assert answer.status == 1
+    assert "camera    door: rtsp://192.0.2.1/a: 64x48, 10.0 frames per second" in answer.out
+    assert "camera    yard: rtsp://192.0.2.1/dead: nothing" in answer.out
+    assert 'error     camera "yard": rtsp://192.0.2.1/dead: no answer to ***' in answer.out
+    assert "4 slots x 3 bytes x 310,272 pixels of 2 cameras" in answer.out  # 64x48 and 640x480
+    told = check(capsys, tmp_path, text + login, "--probe", "--json")
+    assert "hunter2" not in answer.out + answer.err + told.out + told.err
+    assert told.lines[0]["probed"][0]["size"] == [48, 64]
+
+
+@pytest.fixture
+def models(monkeypatch: pytest.MonkeyPatch) -> dict[str, Model]:
+    known: dict[str, Model] = {}
+    monkeypatch.setattr(monitor.stills.model, "open_model", lambda path: known[path.name])
+    return known
+
+
+def test_a_model_must_be_calibrated_and_fit_the_picture(
+    capsys: Capsys, tmp_path: Path, models: dict[str, Model]
+) -> None:
+    film(tmp_path / "room.mp4", 1)
+    text = QUIET + '[[camera]]\nname = "room"\nurl = "room.mp4"\nmodel = "m.pt"\n'
+    models["m.pt"] = Model(Light().eval())
+    answer = check(capsys, tmp_path, text)
+    assert 'error     camera "room": model: the model has no calibration' in answer.out
+    models["m.pt"] = light_model()
+    assert check(capsys, tmp_path, text, "--probe").status == 0
+    models["m.pt"].provenance["source_size"] = [48, 90]
+    answer = check(capsys, tmp_path, text, "--probe")
+    assert 'error     camera "room" is 64x48, the model learned on 90x48' in answer.out
+
+
+def camera(**values: object) -> CameraSettings:
+    return CameraSettings.model_validate({"name": "a", "url": "0", **values})
+
+
+def test_the_picture_that_is_analysed_is_never_larger_than_the_source() -> None:
+    assert analysed(camera(width=640), (1080, 1920)) == (360, 640)
+    assert analysed(camera(width=640), (240, 320)) == (240, 320)
+    assert analysed(camera(width=640), None) == (480, 640)
+
+
+def test_the_arithmetic_of_needs() -> None:
+    settings = Settings(
+        engine=EngineSettings(capture="thread"),
+        retention=RetentionSettings(days=10, least_free_bytes=0),
+        camera=[
+            camera(score_fps=4, floor_s=2, false_alarms_per_day=2),
+            camera(name="b", gate=False, score_fps=1),
+            camera(name="c", enabled=False),
+        ],
+    )
+    rings, memory, disk, rate = needs_of(settings, {"a": (360, 640)})
+    assert rings.amount == 4 * 3 * (360 * 640 + 480 * 640)
+    assert memory.amount == 850_000_000 + 2 * 30 * 500_000
+    assert disk.amount == 10 * 3 * (20 * 500_000 + 400_000)
+    assert rate.amount == 5
+    assert "1.5 while none does" in rate.text
+
+
+def test_evidence_takes_no_more_than_it_may() -> None:
+    keep = RetentionSettings(days=1000, most_bytes=5_000_000, least_free_bytes=7)
+    assert needs_of(Settings(retention=keep, camera=[camera()]), {})[2].amount == 5_000_007
+
+
+def test_what_is_not_known_is_enough() -> None:
+    assert Need("x", 5.0, "").enough
+    assert not Need("x", 5.0, "", 4.0).enough
+    assert [say_bytes(n) for n in (850, 12_500_000, 3.21e9)] == ["0.85 kB", "12.5 MB", "3.21 GB"]
