@@ -44,7 +44,18 @@ class Reading:
 
 
 Phase = Literal["new", "update", "end"]
-EndedBy = Literal["", "reconnect", "gap", "clock", "max_length", "end_of_source", "engine_restart"]
+EndedBy = Literal[
+    "",
+    "reconnect",
+    "gap",
+    "clock",
+    "max_length",
+    "end_of_source",
+    "engine_restart",
+    "blind",
+    "paused",
+    "shutdown",
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,7 @@ SQLite by default, any database SQLAlchemy reaches by URL. Wall-clock times are 
 nothing of frames or of how an alert comes about.
 """
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +14,44 @@ import sqlalchemy as sa
 
 from monitor.errors import StoreError
 from monitor.records import Alert
-from monitor.store_schema import alerts, connect, one_line, pictures
+from monitor.store_database import Database
+from monitor.store_garbage import Garbage
+from monitor.store_health import HealthEvent, HealthEvents
+from monitor.store_outbox import Outbox, Outgoing, insert_notices
+from monitor.store_query import EVERYTHING, LABELS, AlertQuery, Label, Sort, conditions, order
+from monitor.store_schema import StoreUnavailableError
+from monitor.store_tables import LABELLED, NO_END, alerts, pictures
 
-Label = Literal["true", "normal_here", "unsure"]
-LABELS: tuple[Label, ...] = ("true", "normal_here", "unsure")
+__all__ = [
+    "EVERYTHING",
+    "LABELS",
+    "NO_FACTS",
+    "AlertQuery",
+    "Facts",
+    "HealthEvent",
+    "Label",
+    "Labelled",
+    "Outgoing",
+    "SeenPicture",
+    "Sort",
+    "Store",
+    "StoreUnavailableError",
+    "StoredAlert",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a live engine knows of an alert beside the alert; what recalibration needs."""
+
+    strength: float | None = None  # of the peak, times the threshold
+    peak_level: float | None = None  # highest level (see `alert_rule.Level`) so far, a raw score
+    threshold: float | None = None  # the rule's `enter` at the time
+    model_digest: str = ""  # of the model file; a level means nothing under another one
+    region: str = ""  # where in the picture, in words
+
+
+NO_FACTS = Facts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +69,12 @@ class StoredAlert:
     label: Label | None
     note: str
     picture: str  # path of the single picture that it is about, empty: a video
+    strength: float | None = None  # of the peak, times the threshold; None: recorded without
+    peak_level: float | None = None
+    threshold: float | None = None
+    model_digest: str = ""
+    region: str = ""
+    pinned: bool = False  # its evidence is never removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,33 +93,35 @@ class SeenPicture:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertQuery:
-    """Which alerts; what is None does not narrow."""
+class Labelled:
+    """An alert that a person judged, as recalibration takes it."""
 
-    source: str | None = None
-    since: datetime | None = None  # aware; alerts that ended then or later
-    until: datetime | None = None  # aware; alerts that started before
-    is_open: bool | None = None
-    acknowledged: bool | None = None
-    label: Label | None = None
-
-
-EVERYTHING = AlertQuery()
+    alert_id: str
+    source: str
+    label: Label
+    peak_score: float
+    peak_level: float | None
+    threshold: float | None
+    model_digest: str
+    started_at: datetime
 
 
 class Store:
-    """The table of alerts. Threads may share it; writing is one at a time.
+    """The table of alerts; `health`, `outbox` and `garbage` are the others. Threads may share it.
+
+    Writing is one at a time.
 
     Raises:
-        StoreError: From every method, in one line, where the database is locked, read-only,
-            damaged, full or gone.
+        StoreError: From every method, in one line. Where the database is locked, read-only,
+            damaged, full or gone, it is a StoreUnavailableError.
     """
 
-    def __init__(self, place: str | Path) -> None:
-        """Open or create; `place` is a file or a database URL."""
-        self._place = str(place)
-        self._writing = threading.Lock()
-        self._engine = connect(self._place)
+    def __init__(self, place: str | Path, *, read_only: bool = False) -> None:
+        """Open or create; `place` is a file or a database URL. Read-only never creates one."""
+        self.database = Database(str(place), read_only=read_only)
+        self.health = HealthEvents(self.database)
+        self.outbox = Outbox(self.database)
+        self.garbage = Garbage(self.database)
 
     def __enter__(self) -> Self:
         return self
@@ -91,24 +131,36 @@ class Store:
 
     def close(self) -> None:
         """Let go of the database; the write-ahead log is folded in."""
-        self._engine.dispose()
+        self.database.close()
 
-    def record(self, alert: Alert, *, origin: datetime, model: str = "") -> bool:
+    def record(
+        self,
+        alert: Alert,
+        *,
+        origin: datetime,
+        model: str = "",
+        facts: Facts = NO_FACTS,
+        notices: Iterable[Outgoing] = (),
+    ) -> bool:
         """Keep this phase of the alert; False if it, or a later one, is already there.
 
         Args:
             alert: Any phase. Ones that come late or twice change nothing.
             origin: Aware wall-clock time at second 0 of the source's clock.
             model: What raised it.
+            facts: What is None or empty in it leaves the row as it was.
+            notices: What is to be told of this phase, in the same transaction; nothing is where
+                the phase is not kept.
         """
-        values = _to_row(alert, origin) | {"model": model}
+        known = {name: value for name, value in asdict(facts).items() if value not in (None, "")}
+        values = _to_row(alert, origin) | {"model": model} | known
         older = sa.update(alerts).where(alerts.c.id == alert.id, alerts.c.revision < alert.revision)
-        with self._write() as connection:
-            if connection.execute(older.values(**values)).rowcount:
-                return True
-            if connection.scalar(sa.select(alerts.c.id).where(alerts.c.id == alert.id)):
-                return False
-            connection.execute(sa.insert(alerts).values(**values))
+        with self.database.write() as connection:
+            if not connection.execute(older.values(**values)).rowcount:
+                if connection.scalar(sa.select(alerts.c.id).where(alerts.c.id == alert.id)):
+                    return False
+                connection.execute(sa.insert(alerts).values(**values))
+            insert_notices(connection, notices)
             return True
 
     def record_picture(
@@ -119,7 +171,7 @@ class Store:
         Another picture that was seen at the same path before is forgotten, its alert is not.
         """
         evidence = {"model": seen.model, "picture": seen.path, "snapshot": snapshot}
-        with self._write() as connection:
+        with self.database.write() as connection:
             connection.execute(sa.delete(pictures).where(pictures.c.path == seen.path))
             connection.execute(sa.insert(pictures).values(**asdict(seen)))
             if alert is not None:
@@ -128,14 +180,14 @@ class Store:
 
     def picture_moved(self, seen: SeenPicture, place: str) -> None:
         """Note where the picture of its alert lies now; the path is free for another one."""
-        with self._write() as connection:
+        with self.database.write() as connection:
             connection.execute(sa.delete(pictures).where(pictures.c.path == seen.path))
             own = alerts.c.id == seen.alert_id
             connection.execute(sa.update(alerts).where(own).values(picture=place))
 
     def seen_picture(self, path: str) -> SeenPicture | None:
         """What is known of the picture last judged at this path."""
-        with self._read() as connection:
+        with self.database.read() as connection:
             row = connection.execute(sa.select(pictures).where(pictures.c.path == path)).first()
         return None if row is None else SeenPicture(*row)
 
@@ -144,21 +196,53 @@ class Store:
         paths = {"snapshot": snapshot, "clip": clip}
         self._change(alert_id, {name: path for name, path in paths.items() if path})
 
-    def acknowledge(self, alert_id: str) -> StoredAlert:
-        """Mark as seen by a person; a second time keeps the first time's moment."""
+    def say(
+        self,
+        alert_id: str,
+        *,
+        acknowledged: bool | None = None,
+        label: Label | Literal["none"] | None = None,
+        note: str | None = None,
+        pinned: bool | None = None,
+    ) -> StoredAlert:
+        """Keep, at once, what a person says of an alert; None leaves a value as it is.
+
+        "none" takes the label back; what was acknowledged before keeps its moment.
+        """
         found = self.get(alert_id)
-        if found.acknowledged_at is None:
-            self._change(found.alert.id, {"acknowledged_at": _now()})
+        values: dict[str, Any] = {} if note is None else {"note": note}
+        if acknowledged is not None and acknowledged != (found.acknowledged_at is not None):
+            values["acknowledged_at"] = _now() if acknowledged else None
+        if label is not None:
+            values["label"] = None if label == "none" else _known(label)
+        if pinned is not None:
+            values["pinned"] = pinned
+        self._change(found.alert.id, values)
         return self.get(found.alert.id)
 
-    def label(self, alert_id: str, label: Label, note: str | None = None) -> StoredAlert:
-        """Say what it was; "normal_here" asks to learn it as usual. None keeps the note."""
-        if label not in LABELS:
-            raise StoreError(f"label {label!r}: expected one of {', '.join(LABELS)}")
-        found = self.get(alert_id)
-        values: dict[str, Any] = {"label": label}
-        self._change(found.alert.id, values if note is None else values | {"note": note})
-        return self.get(found.alert.id)
+    def acknowledge(self, alert_id: str, *, undo: bool = False) -> StoredAlert:
+        """Mark as seen by a person; a second time keeps the first time's moment."""
+        return self.say(alert_id, acknowledged=not undo)
+
+    def label(self, alert_id: str, label: Label | None, note: str | None = None) -> StoredAlert:
+        """Say what it was; "normal_here" asks to learn it as usual, None takes the label back."""
+        return self.say(alert_id, label=label or "none", note=note)
+
+    def pin(self, alert_id: str, *, pinned: bool = True) -> StoredAlert:
+        """Keep its evidence for good."""
+        return self.say(alert_id, pinned=pinned)
+
+    def labelled(
+        self, source: str | None = None, model_digest: str | None = None
+    ) -> list[Labelled]:
+        """What people judged, oldest first: what recalibration learns from."""
+        own = [] if source is None else [alerts.c.source == source]
+        own += [] if model_digest is None else [alerts.c.model_digest == model_digest]
+        names = ("id", "source", "label", "peak_score", "peak_level", "threshold")
+        columns = [alerts.c[name] for name in (*names, "model_digest", "started_at")]
+        with self.database.read() as connection:
+            chosen = sa.select(*columns).where(LABELLED, *own).order_by(*order("oldest"))
+            return [Labelled(*row) for row in connection.execute(chosen).all()]
 
     def get(self, alert_id: str) -> StoredAlert:
         """The alert whose id is this or, alone among all, begins with it; case does not matter.
@@ -168,7 +252,7 @@ class Store:
         """
         like = sa.func.upper(alerts.c.id).startswith(alert_id.upper(), autoescape=True)
         exact_first = sa.case((alerts.c.id == alert_id, 0), else_=1)
-        with self._read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(
                 sa.select(alerts).where(like).order_by(exact_first, alerts.c.id).limit(3)
             ).all()
@@ -181,68 +265,43 @@ class Store:
     def find(
         self, query: AlertQuery = EVERYTHING, *, limit: int | None = 100, offset: int = 0
     ) -> list[StoredAlert]:
-        """Newest first."""
-        newest_first = (alerts.c.started_at.desc(), alerts.c.id.desc())
-        chosen = sa.select(alerts).where(*_conditions(query)).order_by(*newest_first)
-        with self._read() as connection:
+        """Newest first, where the query does not say otherwise."""
+        chosen = sa.select(alerts).where(*conditions(query)).order_by(*order(query.sort))
+        with self.database.read() as connection:
             rows = connection.execute(chosen.limit(limit).offset(offset)).all()
         return [_from_row(row) for row in rows]
 
     def count(self, query: AlertQuery = EVERYTHING) -> int:
         """How many there are."""
-        chosen = sa.select(sa.func.count()).select_from(alerts).where(*_conditions(query))
-        with self._read() as connection:
+        chosen = sa.select(sa.func.count()).select_from(alerts).where(*conditions(query))
+        with self.database.read() as connection:
             return int(connection.scalar(chosen) or 0)
 
-    def close_orphans(self) -> int:
+    def close_orphans(
+        self, notices_of: Callable[[StoredAlert], Iterable[Outgoing]] = lambda _: ()
+    ) -> int:
         """End what a dead run left open, with `engine_restart`; how many there were.
 
         For the engine that starts, before it raises alerts of its own; never for a reader.
+        `notices_of` gives what is to be told of the end.
         """
-        ended = {
-            "phase": "end",
-            "ended_by": "engine_restart",
-            "revision": alerts.c.revision + 1,
-            "updated_at": _now(),
-        }
-        orphans = sa.update(alerts).where(alerts.c.phase != "end").values(**ended)
-        with self._write() as connection:
-            return connection.execute(orphans).rowcount
+        ended = {"phase": "end", "ended_by": "engine_restart", "updated_at": _now()}
+        with self.database.write() as connection:
+            rows = connection.execute(sa.select(alerts).where(NO_END).with_for_update()).all()
+            for row in rows:
+                values = ended | {"revision": row.revision + 1}
+                connection.execute(sa.update(alerts).where(alerts.c.id == row.id).values(**values))
+                orphan = _from_values({**row._mapping, **values})  # noqa: SLF001
+                insert_notices(connection, notices_of(orphan))
+        return len(rows)
 
     def _change(self, alert_id: str, values: dict[str, Any]) -> None:
         if not values:
             return
         chosen = sa.update(alerts).where(alerts.c.id == alert_id)
-        with self._write() as connection:
+        with self.database.write() as connection:
             if not connection.execute(chosen.values(**values, updated_at=_now())).rowcount:
-                raise StoreError(f"no alert {alert_id!r} in {self._place}")
-
-    @contextmanager
-    def _write(self) -> Iterator[sa.Connection]:
-        with self._writing, one_line(self._place), self._engine.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _read(self) -> Iterator[sa.Connection]:
-        with one_line(self._place), self._engine.connect() as connection:
-            yield connection
-
-
-def _conditions(query: AlertQuery) -> list[sa.ColumnElement[bool]]:
-    wanted: list[sa.ColumnElement[bool]] = []
-    if query.source is not None:
-        wanted.append(alerts.c.source == query.source)
-    if query.since is not None:
-        wanted.append(alerts.c.ended_at >= query.since)
-    if query.until is not None:
-        wanted.append(alerts.c.started_at < query.until)
-    if query.is_open is not None:
-        wanted.append((alerts.c.phase != "end") == query.is_open)
-    if query.acknowledged is not None:
-        wanted.append(alerts.c.acknowledged_at.is_not(None) == query.acknowledged)
-    if query.label is not None:
-        wanted.append(alerts.c.label == query.label)
-    return wanted
+                raise StoreError(f"no alert {alert_id!r} in {self.database.place}")
 
 
 ALERT_COLUMNS = tuple(Alert.__dataclass_fields__)
@@ -259,9 +318,18 @@ def _to_row(alert: Alert, origin: datetime) -> dict[str, Any]:
 
 
 def _from_row(row: sa.Row[Any]) -> StoredAlert:
-    values = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    return _from_values(dict(row._mapping))  # noqa: SLF001 - SQLAlchemy's public name for it
+
+
+def _from_values(values: dict[str, Any]) -> StoredAlert:
     alert = Alert(**{name: values.pop(name) for name in ALERT_COLUMNS})
     return StoredAlert(alert=alert, **values)
+
+
+def _known(label: str) -> str:
+    if label not in LABELS:
+        raise StoreError(f"label {label!r}: expected one of {', '.join(LABELS)}")
+    return label
 
 
 def _now() -> datetime:

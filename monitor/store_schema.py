@@ -1,139 +1,181 @@
-"""The event database's tables, how it is opened, and its failures said in one line."""
+"""How the event database is opened, brought up to date, and its failures said in one line."""
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import sqlalchemy as sa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    ProgrammingError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.schema import CreateColumn
 
 from monitor.errors import StoreError
+from monitor.store_place import engine_of, refuse_network
+from monitor.store_tables import alerts, metadata, schema_version
 
-SCHEMA_VERSION = 2  # 2: pictures, judged one by one
+SCHEMA_VERSION = 3  # 2: pictures, judged one by one; 3: strength, health, outbox, garbage
 BUSY_MS = 5_000  # a reader's or a checkpoint's lock is gone long before
 
 
-class Utc(sa.TypeDecorator[datetime]):
-    """Aware datetimes in and out, also where the database forgets the zone, as SQLite does."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """To UTC; what has no zone is refused."""
-        if value is not None and value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone: expected an aware datetime")
-        return None if value is None else value.astimezone(UTC)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
-        """Aware again."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+class StoreUnavailableError(StoreError):
+    """The database cannot be used now; the same may well work later, so nothing need be lost."""
 
 
-metadata = sa.MetaData()
-
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer))
-
-alerts = sa.Table(
-    "alerts",
-    metadata,
-    sa.Column("id", sa.String(64), primary_key=True),
-    sa.Column("source", sa.String, nullable=False, index=True),
-    sa.Column("phase", sa.String(8), nullable=False),
-    sa.Column("revision", sa.Integer, nullable=False),
-    sa.Column("start_s", sa.Float, nullable=False),  # the source's clock
-    sa.Column("end_s", sa.Float, nullable=False),
-    sa.Column("peak_s", sa.Float, nullable=False),
-    sa.Column("peak_score", sa.Float, nullable=False),
-    sa.Column("peak_p_value", sa.Float),
-    sa.Column("reason", sa.String, nullable=False),
-    sa.Column("ended_by", sa.String(32), nullable=False),
-    sa.Column("continues", sa.String(64), nullable=False),
-    sa.Column("started_at", Utc, nullable=False, index=True),  # wall clock
-    sa.Column("ended_at", Utc, nullable=False),
-    sa.Column("updated_at", Utc, nullable=False),
-    sa.Column("model", sa.String, nullable=False, default=""),
-    sa.Column("snapshot", sa.String, nullable=False, default=""),
-    sa.Column("clip", sa.String, nullable=False, default=""),
-    sa.Column("acknowledged_at", Utc),
-    sa.Column("label", sa.String(16)),
-    sa.Column("note", sa.String, nullable=False, default=""),
-    sa.Column("picture", sa.String, nullable=False, default="", server_default=""),
-)
-
-pictures = sa.Table(  # every file of a drop folder that was judged, so that it is judged once
-    "pictures",
-    metadata,
-    sa.Column("path", sa.String, primary_key=True),  # where it was found
-    sa.Column("size_bytes", sa.BigInteger, nullable=False),
-    sa.Column("mtime_ns", sa.BigInteger, nullable=False),
-    sa.Column("verdict", sa.String(16), nullable=False),
-    sa.Column("score", sa.Float),
-    sa.Column("p_value", sa.Float),
-    sa.Column("judged_at", Utc, nullable=False),
-    sa.Column("model", sa.String, nullable=False),
-    sa.Column("alert_id", sa.String(64), nullable=False),
-)
-
-
-def connect(place: str) -> sa.Engine:
+def connect(place: str, *, read_only: bool = False) -> sa.Engine:
     """Open, check and if need be create the database at a path or URL.
 
+    Read-only, nothing is created, and an older one is brought up to date first all the same.
+
     Raises:
-        StoreError: It cannot be opened, is damaged, or was made by a newer version.
+        StoreError: It cannot be opened, is damaged, lies on a network file system, or was made
+            by a newer version.
     """
-    url = place if "://" in place else f"sqlite:///{place}"
     with one_line(place):
-        engine = sa.create_engine(url)
-        if engine.dialect.name == "sqlite":
-            sa.event.listen(engine, "connect", _prepare)
-        try:
-            _check(engine, place)
-        except BaseException:
-            engine.dispose()
-            raise
+        url = _url(place)
+        if path := database_file(url):
+            return _open_file(url, path, place, read_only=read_only)
+        engine = _open_server(url)
+        _closing_on_failure(engine, lambda: _check(engine, place))
+        return engine
+
+
+def database_file(url: sa.URL) -> Path | None:
+    """The file of a SQLite database; None: a server, or memory."""
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))
+
+
+def _url(place: str) -> sa.URL:
+    if "://" not in place:
+        return sa.URL.create("sqlite", database=place)
+    url = sa.make_url(place)
+    return url.set(drivername="postgresql+psycopg") if url.drivername in POSTGRES else url
+
+
+POSTGRES = ("postgresql", "postgres")
+
+
+def _open_server(url: sa.URL) -> sa.Engine:
+    try:
+        return sa.create_engine(url, pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise StoreError(
+            f"{url.render_as_string()} needs the package {error.name}:"
+            " pip install oddwatch[postgres]"
+        ) from error
+
+
+def _open_file(url: sa.URL, path: Path, place: str, *, read_only: bool) -> sa.Engine:
+    if read_only:
+        engine = sa.create_engine(_reading(path))
+        if _closing_on_failure(engine, lambda: _known_version(engine, place)) == SCHEMA_VERSION:
+            return engine
+        engine.dispose()
+        _open_file(url, path, place, read_only=False).dispose()
+        return sa.create_engine(_reading(path))
+    refuse_network(path)
+    log = Path(f"{path}-wal")  # a reader leaves an empty one behind
+    unclean = log.exists() and log.stat().st_size > 0 and engine_of(path) is None
+    engine = sa.create_engine(url)
+    sa.event.listen(engine, "connect", _prepare)
+    _closing_on_failure(engine, lambda: _check(engine, place, path, unclean=unclean))
     return engine
 
 
-def _check(engine: sa.Engine, place: str) -> None:
-    unclean = engine.dialect.name == "sqlite" and Path(f"{engine.url.database}-wal").exists()
+def _reading(path: Path) -> sa.URL:
+    query = {"mode": "ro", "uri": "true"}
+    return sa.URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
+
+
+def _closing_on_failure(engine: sa.Engine, check: Any) -> Any:
+    try:
+        return check()
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def _check(
+    engine: sa.Engine, place: str, path: Path | None = None, *, unclean: bool = False
+) -> None:
+    if unclean and (fault := integrity(engine)):
+        raise StoreError(f"{place} is damaged ({fault}): restore a copy or move it away")
+    found = _known_version(engine, place)
+    if found in (0, SCHEMA_VERSION):
+        with engine.begin() as connection:
+            _create(connection, found)
+        return
+    if path is not None:
+        _back_up(path, found)
     with engine.begin() as connection:
-        if (
-            unclean
-            and (fault := connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()) != "ok"
-        ):
-            raise StoreError(f"{place} is damaged ({fault}): restore a copy or move it away")
-        found = _version(connection)
-        if found > SCHEMA_VERSION:
-            raise StoreError(
-                f"{place} has schema {found}, this version knows {SCHEMA_VERSION}: update oddwatch"
-            )
-        if found == 0:
-            metadata.create_all(connection)
-            connection.execute(sa.insert(schema_version).values(version=SCHEMA_VERSION))
-        elif found == 1:
-            _to_second(connection)
+        _migrate(connection)
 
 
-def _to_second(connection: sa.Connection) -> None:
-    """From a schema that knew videos only; goes on where a crash ended an earlier attempt."""
-    pictures.create(connection, checkfirst=True)
-    if "picture" not in {column["name"] for column in sa.inspect(connection).get_columns("alerts")}:
-        column = "picture VARCHAR NOT NULL DEFAULT ''"
-        connection.exec_driver_sql(f"ALTER TABLE alerts ADD COLUMN {column}")
-    connection.execute(sa.update(schema_version).values(version=2))
+def _create(connection: sa.Connection, found: int) -> None:
+    if found == 0:
+        metadata.create_all(connection)
+        connection.execute(sa.insert(schema_version).values(version=SCHEMA_VERSION))
 
 
-def _version(connection: sa.Connection) -> int:
+def integrity(engine: sa.Engine) -> str:
+    """What SQLite finds wrong in its file; empty: nothing, or another database."""
+    if engine.dialect.name != "sqlite":
+        return ""
+    with engine.connect() as connection:
+        said = str(connection.exec_driver_sql("PRAGMA quick_check(1)").scalar())
+    return "" if said == "ok" else said
+
+
+def _known_version(engine: sa.Engine, place: str) -> int:
     """0: an empty database."""
-    if not sa.inspect(connection).has_table("schema_version"):
-        return 0
-    return int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+    with engine.connect() as connection:
+        if not sa.inspect(connection).has_table("schema_version"):
+            return 0
+        found = int(connection.scalar(sa.select(sa.func.max(schema_version.c.version))) or 0)
+    if found > SCHEMA_VERSION:
+        raise StoreError(
+            f"{place} has schema {found}, this version knows {SCHEMA_VERSION}: update oddwatch"
+        )
+    return found
+
+
+def _migrate(connection: sa.Connection) -> None:
+    """From schema 1 or 2; goes on where a crash ended an earlier attempt."""
+    present = {column["name"] for column in sa.inspect(connection).get_columns("alerts")}
+    for column in alerts.columns:
+        if column.name not in present:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE alerts ADD COLUMN {definition}")
+    for superseded in ("ix_alerts_source", "ix_alerts_started_at"):
+        connection.exec_driver_sql(f"DROP INDEX IF EXISTS {superseded}")
+    metadata.create_all(connection)
+    for index in alerts.indexes:
+        index.create(connection, checkfirst=True)
+    connection.execute(sa.update(schema_version).values(version=SCHEMA_VERSION))
+
+
+def _back_up(path: Path, found: int) -> None:
+    """A copy beside the file, as it was; one of an earlier attempt is the better one and stays."""
+    copy = path.with_name(f"{path.name}.schema-{found}.backup")
+    if copy.exists():
+        return
+    partial = copy.with_name(f".{copy.name}.part")
+    try:
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(partial)) as target:
+            source.backup(target)
+        partial.replace(copy)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _prepare(connection: Any, _: Any) -> None:
@@ -163,15 +205,26 @@ def one_line(place: str) -> Iterator[None]:
     """Turn the database's failures into one line that names the place and what to do.
 
     Raises:
-        StoreError: In place of any database error.
+        StoreUnavailableError: In place of a database error that lies with the database.
+        StoreError: In place of one that lies with the values, and will come again.
     """
     try:
         yield
     except (SQLAlchemyError, sqlite3.Error) as error:
         said = str(getattr(error, "orig", None) or error).splitlines()[0]
         meaning = next((text for key, text in MEANINGS.items() if key in said.lower()), None)
-        raise StoreError(f"{_without_password(place)} {meaning or f'failed: {said}'}") from error
+        kind = StoreUnavailableError if _lies_with_it(error) else StoreError
+        raise kind(f"{without_password(place)} {meaning or f'failed: {said}'}") from error
 
 
-def _without_password(place: str) -> str:
-    return sa.make_url(place).render_as_string() if "://" in place else place
+def _lies_with_it(error: Exception) -> bool:
+    own = isinstance(error, IntegrityError | DataError | ProgrammingError)
+    return isinstance(error, DBAPIError | sqlite3.Error | PoolTimeoutError) and not own
+
+
+def without_password(place: str) -> str:
+    """The place as it may be shown."""
+    try:
+        return sa.make_url(place).render_as_string() if "://" in place else place
+    except SQLAlchemyError:
+        return "the database URL"

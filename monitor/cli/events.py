@@ -3,17 +3,21 @@
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from monitor.cli.printing import print_json, print_table, say_clock, say_span
+from monitor.cli.events_lines import print_alert, row_of, say_p
+from monitor.cli.printing import print_json, print_table
 from monitor.errors import SourceNotFoundError, StoreError, UsageError
 
 if TYPE_CHECKING:
-    from monitor.store import AlertQuery, Label, Store, StoredAlert
+    from monitor.store import AlertQuery, Label, Sort, Store, StoredAlert
+
+__all__ = ["DATABASE", "DEFAULT_FOLDER", "app", "database", "open_store", "parse_time", "say_p"]
 
 DEFAULT_FOLDER = Path("oddwatch-events")
 DATABASE = "events.db"
@@ -27,7 +31,9 @@ Place = Annotated[
 ]
 AlertId = Annotated[str, typer.Argument(metavar="ID", help="The id, or enough of its beginning.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
-OfSource = Annotated[str | None, typer.Option(help="Only of this source.")]
+OfSource = Annotated[
+    list[str] | None, typer.Option(help="Only of this source; may be given several times.")
+]
 Since = Annotated[
     str | None, typer.Option(metavar="TIME", help="2026-03-01T18:00, or 90m, 24h, 7d ago.")
 ]
@@ -35,6 +41,8 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="As --since; not
 IsOpen = Annotated[bool | None, typer.Option("--open/--ended", help="Only those that go on.")]
 Seen = Annotated[bool | None, typer.Option("--acked/--unacked", help="Only those seen.")]
 OfLabel = Annotated[str | None, typer.Option(help="true, normal_here or unsure.")]
+Text = Annotated[str, typer.Option(help="Only with these words in id, source, reason or note.")]
+Pinned = Annotated[bool | None, typer.Option("--pinned/--unpinned", help="Only those pinned.")]
 STORE = str(DEFAULT_FOLDER)
 
 
@@ -60,18 +68,27 @@ def list_events(
     is_open: IsOpen = None,
     acked: Seen = None,
     label: OfLabel = None,
-    limit: Annotated[int, typer.Option(min=1, help="Newest so many.")] = 100,
+    text: Text = "",
+    pinned: Pinned = None,
+    sort: Annotated[str, typer.Option(help="newest, oldest, strongest or changed.")] = "newest",
+    limit: Annotated[int, typer.Option(min=1, help="The first so many.")] = 100,
+    follow: Annotated[bool, typer.Option("--follow", help="Then each change as it comes.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List alerts, newest first.
 
     \b
     Example:  oddwatch events list --source door --unacked
+              oddwatch events list --follow --json
     """  # noqa: D301
+    from monitor.cli.events_follow import follow_events
     from monitor.store_export import to_plain
 
     query = _query(source, since, until, is_open, acked, label)
-    with open_store(store) as opened:
+    query = replace(query, text=text, pinned=pinned, sort=_known_sort(sort))
+    with open_store(store, read_only=True) as opened:
+        if follow:
+            follow_events(opened, query, limit, as_json=as_json)
         found, count = opened.find(query, limit=limit), opened.count(query)
     if as_json:
         print_json([to_plain(item) for item in found])
@@ -80,13 +97,14 @@ def list_events(
         print("no alerts")
         return
     columns = ["id", "started", "source", "state", "length", "p", "part", "label", "seen"]
-    rows = [_row(item) for item in found]
+    rows = [row_of(item) for item in found]
     if any(item.picture for item in found):
         columns.append("picture")
         rows = [[*row, Path(item.picture).name] for row, item in zip(rows, found, strict=True)]
     print_table(columns, rows)
     if count > len(found):
-        print(f"{count - len(found):,} older ones are not shown; see --limit", file=sys.stderr)
+        rest = "older ones" if sort == "newest" else "more"
+        print(f"{count - len(found):,} {rest} are not shown; see --limit", file=sys.stderr)
 
 
 @app.command("show")
@@ -96,17 +114,47 @@ def show(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> No
     \b
     Example:  oddwatch events show 01JQ
     """  # noqa: D301
-    _act(store, lambda opened: opened.get(alert_id), as_json=as_json)
+    _act(store, lambda opened: opened.get(alert_id), as_json=as_json, read_only=True)
 
 
 @app.command("ack")
-def ack(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> None:
+def ack(
+    alert_id: AlertId,
+    undo: Annotated[bool, typer.Option("--undo", help="It was not seen after all.")] = False,
+    store: Place = STORE,
+    as_json: AsJson = False,
+) -> None:
     """Mark an alert as seen.
 
     \b
     Example:  oddwatch events ack 01JQ
     """  # noqa: D301
-    _act(store, lambda opened: opened.acknowledge(alert_id), as_json=as_json)
+    _act(store, lambda opened: opened.acknowledge(alert_id, undo=undo), as_json=as_json)
+
+
+@app.command("pin")
+def pin(
+    alert_id: AlertId,
+    undo: Annotated[bool, typer.Option("--undo", help="It may be removed again.")] = False,
+    store: Place = STORE,
+    as_json: AsJson = False,
+) -> None:
+    """Keep an alert's pictures and clip for good, however old they get.
+
+    \b
+    Example:  oddwatch events pin 01JQ
+    """  # noqa: D301
+    _act(store, lambda opened: opened.pin(alert_id, pinned=not undo), as_json=as_json)
+
+
+@app.command("unlabel")
+def unlabel(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> None:
+    """Take back what was said of an alert; the note stays.
+
+    \b
+    Example:  oddwatch events unlabel 01JQ
+    """  # noqa: D301
+    _act(store, lambda opened: opened.label(alert_id, None), as_json=as_json)
 
 
 @app.command("label")
@@ -141,22 +189,32 @@ def export_events(
     is_open: IsOpen = None,
     acked: Seen = None,
     label: OfLabel = None,
+    text: Text = "",
+    pinned: Pinned = None,
+    evidence: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Copy their pictures and clips there too.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of CSV.")] = False,
 ) -> None:
     """Write all alerts as CSV for spreadsheets, or as JSON.
 
     \b
     Example:  oddwatch events export --since 7d -o week.csv
+              oddwatch events export --label true -o case.csv --evidence case
     """  # noqa: D301
     from io import StringIO
 
+    from monitor.cli.events_follow import copy_evidence
     from monitor.files import write_atomically
     from monitor.store_export import export
 
     kind: Literal["csv", "json"] = "json" if as_json else "csv"
     query = _query(source, since, until, is_open, acked, label)
-    with open_store(store) as opened:
+    query = replace(query, text=text, pinned=pinned)
+    with open_store(store, read_only=True) as opened:
         found = opened.find(query, limit=None)
+    if evidence is not None:
+        found = copy_evidence(found, _home(store), evidence)
     table = StringIO(newline="")
     export(found, table, kind)
     if out is None:
@@ -177,7 +235,12 @@ def database(place: str | Path) -> str:
     return str(Path(text) / DATABASE)
 
 
-def open_store(place: str) -> "Store":
+def _home(place: str) -> Path:
+    """What evidence paths are relative to."""
+    return Path() if "://" in place else Path(database(place)).parent
+
+
+def open_store(place: str, *, read_only: bool = False) -> "Store":
     """An existing store; reading makes none.
 
     Raises:
@@ -190,22 +253,28 @@ def open_store(place: str) -> "Store":
         raise SourceNotFoundError(
             f"{path}: no events there; name the database with --store, or run oddwatch watch first"
         )
-    return Store(path)
+    return Store(path, read_only=read_only)
 
 
-def _act(place: str, act: Callable[["Store"], "StoredAlert"], *, as_json: bool) -> None:
+def _act(
+    place: str,
+    act: Callable[["Store"], "StoredAlert"],
+    *,
+    as_json: bool,
+    read_only: bool = False,
+) -> None:
     from monitor.store_export import to_plain
 
-    with open_store(place) as opened:
+    with open_store(place, read_only=read_only) as opened:
         found = act(opened)
     if as_json:
         print_json(to_plain(found))
     else:
-        _print_alert(found)
+        print_alert(found)
 
 
 def _query(
-    source: str | None,
+    source: list[str] | None,
     since: str | None,
     until: str | None,
     is_open: bool | None,
@@ -215,7 +284,7 @@ def _query(
     from monitor.store import AlertQuery
 
     return AlertQuery(
-        source=source,
+        sources=tuple(source or ()),
         since=parse_time(since),
         until=parse_time(until),
         is_open=is_open,
@@ -230,6 +299,14 @@ def _known_label(label: str) -> "Label":
     if label not in LABELS:
         raise UsageError(f"label {label!r}: expected one of {', '.join(LABELS)}")
     return label
+
+
+def _known_sort(sort: str) -> "Sort":
+    from monitor.store_query import SORTS
+
+    if sort not in SORTS:
+        raise UsageError(f"sort {sort!r}: expected one of {', '.join(SORTS)}")
+    return sort
 
 
 def parse_time(text: str | None) -> datetime | None:
@@ -248,53 +325,3 @@ def parse_time(text: str | None) -> datetime | None:
         raise UsageError(
             f"time {text!r}: expected one such as 2026-03-01, 2026-03-01T18:00+01:00, 90m or 7d"
         ) from None
-
-
-def _row(item: "StoredAlert") -> list[str]:
-    alert = item.alert
-    return [
-        alert.id,
-        f"{item.started_at.astimezone():%Y-%m-%d %H:%M:%S}",
-        alert.source,
-        "ended" if alert.phase == "end" else "open",
-        "-" if item.picture else say_span(alert.end_s - alert.start_s),
-        say_p(alert.peak_p_value),
-        alert.reason or "-",
-        item.label or "-",
-        "yes" if item.acknowledged_at else "no",
-    ]
-
-
-def say_p(p_value: float | None) -> str:
-    """Two digits: 0.012, 1.3e-05."""
-    return "-" if p_value is None else f"{p_value:.2g}"
-
-
-def _print_alert(item: "StoredAlert") -> None:
-    alert = item.alert
-    over_time = {
-        "in source": f"{say_clock(alert.start_s)} to {say_clock(alert.end_s)},"
-        f" peak at {say_clock(alert.peak_s)}",
-        "length": say_span(alert.end_s - alert.start_s),
-        "state": f"{alert.phase}{f', ended by {alert.ended_by}' if alert.ended_by else ''}",
-    }
-    facts = {
-        "id": alert.id,
-        "source": alert.source,
-        "started": f"{item.started_at.astimezone():%Y-%m-%d %H:%M:%S %z}",
-        **({"picture": item.picture} if item.picture else over_time),
-        "peak": f"score {alert.peak_score:.4g}, p {say_p(alert.peak_p_value)}",
-        "part": alert.reason,
-        "continues": alert.continues,
-        "model": item.model,
-        "snapshot": item.snapshot,
-        "clip": item.clip,
-        "seen": f"{item.acknowledged_at.astimezone():%Y-%m-%d %H:%M}"
-        if item.acknowledged_at
-        else "no",
-        "label": item.label or "",
-        "note": item.note,
-    }
-    for name, value in facts.items():
-        if value:
-            print(f"{name:<10}  {value}")

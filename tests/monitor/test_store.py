@@ -180,7 +180,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(store_schema, "SCHEMA_VERSION", 7)
     Store(path).close()
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="has schema 7, this version knows 2: update oddwatch"):
+    with pytest.raises(StoreError, match="has schema 7, this version knows 3: update oddwatch"):
         Store(path)
 
 
@@ -224,9 +224,9 @@ def test_a_lock_held_by_another_program_is_said(
 
 def test_a_full_disk_is_said_and_later_writing_goes_on(store: Store) -> None:
     store.record(NEW, origin=NOON)
-    with store._engine.connect() as connection:
+    with store.database.engine.connect() as connection:
         pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-    sa.event.listen(store._engine, "begin", lambda c: _limit(c, pages))
+    sa.event.listen(store.database.engine, "begin", lambda c: _limit(c, pages))
     with pytest.raises(StoreError, match="the disk is full"):
         store.record(replace(NEW, id="01HBIG", reason="x" * 100_000), origin=NOON)
     assert store.count() == 1
@@ -240,7 +240,9 @@ def _limit(connection: sa.Connection, pages: int) -> None:
 def test_a_read_only_database_is_said(store: Store) -> None:
     store.record(NEW, origin=NOON)
     sa.event.listen(
-        store._engine, "begin", lambda c: c.exec_driver_sql("PRAGMA query_only = ON") and None
+        store.database.engine,
+        "begin",
+        lambda c: c.exec_driver_sql("PRAGMA query_only = ON") and None,
     )
     with pytest.raises(StoreError, match="may only be read"):
         store.record(END, origin=NOON)

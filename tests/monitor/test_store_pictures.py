@@ -62,13 +62,23 @@ def test_where_a_picture_was_moved_to_is_noted(store: Store) -> None:
     assert store.seen_picture(SEEN.path) is None
 
 
+NEW_IN_3 = ("strength", "peak_level", "threshold", "model_digest", "region", "pinned")
+
+
 def older_database(path: Path) -> None:
     """As version 1 left it, with one alert in it."""
     with Store(path) as store:
         store.record(ALERT, origin=NOON)
     with sqlite3.connect(path) as connection:
         connection.execute("DROP TABLE pictures")
-        connection.execute("ALTER TABLE alerts DROP COLUMN picture")
+        for (index,) in connection.execute(
+            "SELECT name FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
+        ).fetchall():
+            connection.execute(f"DROP INDEX {index}")
+        for column in ("picture", *NEW_IN_3):
+            connection.execute(f"ALTER TABLE alerts DROP COLUMN {column}")
+        for table in ("health", "outbox", "mutes", "garbage"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE schema_version SET version = 1")
 
 

@@ -156,7 +156,7 @@ def test_a_store_of_a_newer_version_is_refused(
     )
     answer = inspect(capsys, "--follow", drop, "--store", tmp_path / "new.db", "-o", tmp_path)
     assert (answer.status, answer.err.count("\n")) == (1, 1)
-    assert "has schema 9, this version knows 2: update oddwatch" in answer.err
+    assert "has schema 9, this version knows 3: update oddwatch" in answer.err
 
 
 def interrupt_when(there: Path, pattern: str, count: int) -> threading.Thread:
@@ -201,7 +201,9 @@ def test_a_folder_is_followed_until_sigterm_and_listed_among_the_events(
     assert "length" not in shown
     exported = call(capsys, "events", "export", "--json", "--store", "line").out
     assert json.loads(exported)[0]["picture"].endswith("defective/bad.png")
-    signaller = interrupt_when(drop.parent, "*.db-wal", 1)
+    for left_by_readers in tmp_path.rglob("*.db-wal"):
+        left_by_readers.unlink()
+    signaller = interrupt_when(tmp_path, "*.db-wal", 1)
     again = inspect(capsys, "--follow", drop, "-o", "line", "--interval", "5ms", "--json")
     signaller.join()
     assert [line["type"] for line in again.lines] == ["summary"]
