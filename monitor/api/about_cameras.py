@@ -1,0 +1,103 @@
+"""Routes under /api/cameras. Names are whole path parts, percent-encoded."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+from urllib.parse import unquote
+
+from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel
+
+from monitor.api.gate import View, needs
+from monitor.api.schema import Action, CameraStatus, Mute, ScorePoint
+from monitor.api.stored import NoEvidenceError
+from monitor.api.view import EngineView
+
+KEPT = timedelta(hours=1)  # scores in the engine's memory
+
+routes = APIRouter()
+
+
+class Done(BaseModel):
+    """One line on what was done."""
+
+    done: str
+
+
+def find_camera(view: EngineView, name: str) -> CameraStatus:
+    """Its status.
+
+    Raises:
+        HTTPException: 404, if there is none.
+    """
+    for camera in view.cameras():
+        if camera.name == name:
+            return camera
+    raise HTTPException(404, f"no camera {name[:200]!r}: see /api/cameras")
+
+
+def named_camera(
+    name: Annotated[str, Path(description="Of the camera, percent-encoded as one part.")],
+    view: View,
+) -> CameraStatus:
+    """The camera that a path names."""
+    return find_camera(view, unquote(name))
+
+
+Named = Annotated[CameraStatus, Depends(named_camera)]
+
+
+@routes.get("")
+async def cameras(
+    view: View,
+    name: Annotated[str | None, Query(description="Only the one of this name.")] = None,
+) -> list[CameraStatus]:
+    """All cameras, in the order of the configuration."""
+    return list(view.cameras()) if name is None else [find_camera(view, name)]
+
+
+@routes.get("/{name}")
+async def camera(named: Named) -> CameraStatus:
+    """One camera as it is now."""
+    return named
+
+
+@routes.get("/{name}/picture", response_class=Response)
+@routes.get("/{name}/picture.jpg", response_class=Response, include_in_schema=False)
+async def picture(
+    named: Named,
+    view: View,
+    *,
+    heat: Annotated[bool, Query(description="With the anomaly map laid over it.")] = False,
+) -> Response:
+    """The newest picture, as JPEG."""
+    content = await view.picture(named.name, heat=heat)
+    if content is None:
+        raise NoEvidenceError(f"camera {named.name!r} has no picture yet: it is {named.state}")
+    return Response(content, media_type="image/jpeg")
+
+
+@routes.get("/{name}/scores")
+async def scores(
+    named: Named,
+    view: View,
+    since: Annotated[AwareDatetime | None, Query(description="An hour ago at most.")] = None,
+) -> list[ScorePoint]:
+    """Its readings of the last hour, oldest first."""
+    return list(view.scores(named.name, since or datetime.now(UTC) - KEPT))
+
+
+@routes.put("/{name}/mute")
+async def mute(named: Named, view: View, muted: Mute) -> Done:
+    """No notices of this camera until then; null: from now on again. Needs an operator."""
+    view.mute(named.name, muted.until)
+    if muted.until is None:
+        return Done(done=f"{named.name}: notices are sent again")
+    return Done(done=f"{named.name}: no notices until {muted.until:%Y-%m-%d %H:%M %Z}")
+
+
+@routes.post("/{name}/{action}")
+async def act(named: Named, view: View, action: Action, request: Request) -> Done:
+    """Pause, resume or take a snapshot (an operator); relearn (an admin)."""
+    if action == "relearn":
+        needs(request, "admin")
+    return Done(done=await view.act(named.name, action))

@@ -1,0 +1,131 @@
+"""Serves the API inside the engine's own event loop, and says where, for those who look for it."""
+
+import asyncio
+import contextlib
+import errno
+import json
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+
+from monitor.api.app import make_app
+from monitor.api.auth import Tokens
+from monitor.api.finding import WHEREABOUTS
+from monitor.api.view import EngineView
+from monitor.config.settings import ApiSettings
+from monitor.errors import MonitorError
+from monitor.files import write_atomically
+
+GRACE_S = 2.0  # for answers under way when the engine stops
+
+
+class ServerError(MonitorError, OSError):
+    """The API cannot listen where it should."""
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves signals to the engine."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@asynccontextmanager
+async def serving(
+    view: EngineView, settings: ApiSettings, tokens: Tokens, folder: Path
+) -> AsyncIterator[str]:
+    """The API while the body runs; gives its URL, with the port that was chosen.
+
+    Args:
+        view: The engine; its methods are called in this loop.
+        settings: Where to listen.
+        tokens: Who may ask.
+        folder: The engine's, which gets `api.json` with the URL and the process.
+
+    Raises:
+        UsageError: If it would listen beyond loopback without tokens.
+        ServerError: If it cannot listen, in one line.
+    """
+    app = make_app(view, settings, tokens, folder)
+    listener = listen(settings.host, settings.port)
+    url = _url(settings.host, listener.getsockname()[1])
+    server = _Uvicorn(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,  # nobody may say in a header who they are
+            server_header=False,
+            timeout_graceful_shutdown=int(GRACE_S),
+        )
+    )
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await _started(server, task)
+        with _findable(folder, url):
+            yield url
+    finally:
+        app.state.closing.set()
+        server.should_exit = True
+        await asyncio.wait({task}, timeout=GRACE_S + 1)
+        task.cancel()
+        listener.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that listens; port 0: any that is free.
+
+    Raises:
+        ServerError: The port is taken, forbidden, or the address is not of this machine.
+    """
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family, backlog=128)
+    except OSError as error:
+        raise ServerError(_why(host, port, error)) from error
+
+
+def _why(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use: another engine runs, or give [api] another port "
+            "(0: any that is free)"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} is reserved for the system: give [api] one of 1024 or higher"
+    return f"the API cannot listen on {host}, port {port}: {error.strerror or error}"
+
+
+async def _started(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:
+    while not server.started:
+        if task.done():
+            raise ServerError(f"the API did not start: {task.exception()}")
+        await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def _findable(folder: Path, url: str) -> Iterator[None]:
+    """`api.json` in the folder, for its owner only, until the end; another's is left alone."""
+    path = folder / WHEREABOUTS
+    content = json.dumps({"url": url, "pid": os.getpid()})
+    write_atomically(path, content)
+    path.chmod(0o600)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            if path.read_text() == content:
+                path.unlink()
+
+
+def _url(host: str, port: int) -> str:
+    """For clients on this machine: what listens everywhere is reached on loopback."""
+    reached = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    return f"http://[{reached}]:{port}" if ":" in reached else f"http://{reached}:{port}"

@@ -1,0 +1,84 @@
+"""What the store keeps, in the words of the API."""
+
+from datetime import timedelta
+from pathlib import Path
+
+from monitor.api.schema import AlertView, AlertWanted
+from monitor.errors import MonitorError
+from monitor.store import AlertQuery, StoredAlert
+
+CONTENT_TYPES = {
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".mp4": "video/mp4",
+    ".mkv": "video/x-matroska",
+    ".ts": "video/mp2t",
+    ".webm": "video/webm",
+}  # of evidence; nothing else is handed out
+
+
+class NoEvidenceError(MonitorError):
+    """An alert has no such picture or clip."""
+
+
+def alert_view(stored: StoredAlert) -> AlertView:
+    """An alert as the API gives it out; whether its files still lie there is not looked up."""
+    alert = stored.alert
+    length_s = alert.peak_s - alert.start_s
+    return AlertView(
+        id=alert.id,
+        camera=alert.source,
+        phase=alert.phase,
+        revision=alert.revision,
+        started_at=stored.started_at,
+        ended_at=stored.ended_at,
+        peak_at=stored.started_at + timedelta(seconds=length_s),
+        strength=stored.strength,
+        p_value=alert.peak_p_value,
+        reason=alert.reason,
+        region=stored.region,
+        ended_by=alert.ended_by,
+        continues=alert.continues,
+        model=stored.model,
+        acknowledged_at=stored.acknowledged_at,
+        label=stored.label,
+        note=stored.note,
+        pinned=stored.pinned,
+        has_snapshot=bool(stored.snapshot),
+        has_clip=bool(stored.clip),
+        clip_path=stored.clip,
+    )
+
+
+def store_query(wanted: AlertWanted) -> AlertQuery:
+    """What the store is asked."""
+    return AlertQuery(
+        source=wanted.camera,
+        since=wanted.since,
+        until=wanted.until,
+        is_open=wanted.open,
+        acknowledged=wanted.acknowledged,
+        label=wanted.label,
+        labelled=wanted.labelled,
+        pinned=wanted.pinned,
+        text=wanted.text,
+        sort=wanted.sort,
+    )
+
+
+def evidence_path(path: str, folder: Path, what: str) -> Path:
+    """Where the evidence that a row names lies, if that is under the engine's folder.
+
+    Raises:
+        NoEvidenceError: The row names none, it is gone, or it is nothing to hand out.
+    """
+    if not path:
+        raise NoEvidenceError(f"this alert has no {what}, or not yet")
+    place = (folder / path).resolve()
+    inside = place.is_relative_to(folder.resolve()) and place.suffix.lower() in CONTENT_TYPES
+    if not inside:
+        raise NoEvidenceError(f"the {what} of this alert lies outside the engine's folder")
+    if not place.is_file():
+        raise NoEvidenceError(f"the {what} of this alert is no longer there")
+    return place

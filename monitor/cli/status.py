@@ -1,0 +1,130 @@
+"""`oddwatch status`: how a running engine and its cameras are, in a line each."""
+
+import asyncio
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.cli.printing import print_json, print_table, say_span
+
+if TYPE_CHECKING:
+    from monitor.api.client import Client
+    from monitor.api.schema import CameraStatus, EngineStatus
+
+NOT_WELL = 3  # exit status; 1 and 2 mean what they mean everywhere
+UNSEEING = {"blind", "stalled", "backoff", "failed"}
+DEFAULT_FOLDER = Path("oddwatch")  # as in a configuration
+EVERY_S = 2.0
+
+
+def status(
+    url: Annotated[
+        str | None,
+        typer.Argument(metavar="URL", help="Of the engine; without it, that of --folder."),
+    ] = None,
+    *,
+    folder: Annotated[Path, typer.Option(help="Of an engine on this machine.")] = DEFAULT_FOLDER,
+    token_file: Annotated[
+        Path | None, typer.Option(help="Holds the token; else ODDWATCH_TOKEN does.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Say how a running engine and its cameras are.
+
+    \b
+    Exit status, so that a script can tell:
+      0  all is well
+      1  no engine answers
+      3  a camera alerts, or sees nothing: blind, stalled, offline or failed
+    \b
+    Example:  oddwatch status
+              oddwatch status http://server:8737 --token-file viewer.token --json
+    """  # noqa: D301
+    from monitor.api.client import Client, find_engine, read_token
+
+    address = url or find_engine(folder).url
+    client = Client(address, read_token(token_file))
+    raise typer.Exit(asyncio.run(_run(client, watch=watch, as_json=as_json)))
+
+
+async def _run(client: "Client", *, watch: bool, as_json: bool) -> int:
+    async with client:
+        well = await _show(client, as_json=as_json)
+        while watch:
+            await asyncio.sleep(EVERY_S)
+            await _show_again(client, as_json=as_json)
+    return 0 if well else NOT_WELL
+
+
+async def _show_again(client: "Client", *, as_json: bool) -> None:
+    """What went well once may fail for a while: an engine that starts anew."""
+    from monitor.api.client import EngineGone
+
+    if sys.stdout.isatty() and not as_json:
+        print("\x1b[H\x1b[2J", end="")  # from the top of an empty screen
+    try:
+        await _show(client, as_json=as_json)
+    except EngineGone as error:
+        print(f"oddwatch: {error}", file=sys.stderr)
+
+
+async def _show(client: "Client", *, as_json: bool) -> bool:
+    """Print it once; whether all is well."""
+    engine, cameras = await asyncio.gather(client.status(), client.cameras())
+    well = not any(map(is_ill, cameras))
+    if as_json:
+        plain = [camera.model_dump(mode="json") for camera in cameras]
+        print_json({"well": well, "engine": engine.model_dump(mode="json"), "cameras": plain})
+        return well
+    print(engine_line(engine, client.url))
+    if cameras:
+        columns = ["camera", "state", "times threshold", "fps", "age", "last alert", ""]
+        print_table(columns, [camera_row(camera, engine.now) for camera in cameras])
+    return well
+
+
+def is_ill(camera: "CameraStatus") -> bool:
+    """Whether someone should look: it alerts, or nobody is watching through it."""
+    return camera.open_alert is not None or camera.state in UNSEEING
+
+
+def engine_line(engine: "EngineStatus", url: str) -> str:
+    """The engine in one line."""
+    facts = [
+        f"{engine.cameras} camera{'' if engine.cameras == 1 else 's'}",
+        f"{engine.open_alerts} open",
+        f"{engine.unacknowledged} unseen",
+        *([engine.overload] if engine.overload else []),
+    ]
+    return f"oddwatch {engine.version} at {url}: {engine.state}, {', '.join(facts)}"
+
+
+def camera_row(camera: "CameraStatus", now: datetime) -> list[str]:
+    """One camera in a line of the table."""
+    return [
+        camera.name,
+        "alert" if camera.open_alert else camera.state,
+        "-" if camera.score is None else f"{camera.score:.2f}",
+        f"{camera.fps_in:.1f}",
+        "-" if camera.frame_age_s is None else say_span(camera.frame_age_s),
+        _ago(camera.last_alert_at, now),
+        _remark(camera, now),
+    ]
+
+
+def _ago(moment: datetime | None, now: datetime) -> str:
+    if moment is None:
+        return "-"
+    return f"{say_span(max(0.0, (now - moment).total_seconds()))} ago"
+
+
+def _remark(camera: "CameraStatus", now: datetime) -> str:
+    if camera.learning is not None:
+        return camera.learning.text
+    if camera.muted_until is not None and camera.muted_until > now:
+        return f"muted until {camera.muted_until.astimezone():%H:%M}"
+    return camera.reason

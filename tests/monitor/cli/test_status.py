@@ -1,0 +1,91 @@
+"""`oddwatch status` against a real server in another thread."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import typer
+
+from monitor.api.client import EngineGone
+from monitor.api.schema import Learning
+from monitor.cli.status import camera_row, is_ill, status
+from tests.monitor.api.scripted import START, ScriptedEngine, serving_script
+
+
+@contextmanager
+def running(engine: ScriptedEngine) -> Iterator[None]:
+    ready, done = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        async with serving_script(engine):
+            ready.set()
+            while not done.is_set():
+                await asyncio.sleep(0.01)
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(60)
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+        engine.store.close()
+
+
+def exit_status(folder: Path, *, as_json: bool = False) -> int:
+    with pytest.raises(typer.Exit) as left:
+        status(folder=folder, as_json=as_json)
+    return left.value.exit_code
+
+
+def test_all_well(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    engine = ScriptedEngine(tmp_path, ["door", "yard"])
+    with running(engine):
+        assert exit_status(tmp_path) == 0
+        printed = capsys.readouterr().out.splitlines()
+        assert exit_status(tmp_path, as_json=True) == 0
+    assert printed[0].endswith(": running, 2 cameras, 0 open, 0 unseen")
+    assert printed[2].split() == ["door", "running", "0.20", "10.0", "0.1", "s", "-"]
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["well"] is True
+    assert [camera["name"] for camera in plain["cameras"]] == ["door", "yard"]
+
+
+def test_an_alert_is_seen_in_the_exit_status(tmp_path: Path) -> None:
+    engine = ScriptedEngine(tmp_path, ["door"])
+    engine.raise_alert("door")
+    with running(engine):
+        assert exit_status(tmp_path) == 3
+
+
+def test_no_engine(tmp_path: Path) -> None:
+    with pytest.raises(EngineGone) as error:
+        status(folder=tmp_path)
+    assert error.value.exit_status == 1
+
+
+@pytest.mark.parametrize(
+    ("state", "ill"),
+    [("running", False), ("learning", False), ("paused", False), ("blind", True), ("failed", True)],
+)
+def test_which_states_want_a_person(tmp_path: Path, state: str, *, ill: bool) -> None:
+    camera = ScriptedEngine(tmp_path, 1).set_camera("camera-1", state=state)
+    assert is_ill(camera) is ill
+
+
+def test_a_camera_in_one_line(tmp_path: Path) -> None:
+    engine = ScriptedEngine(tmp_path, ["door"])
+    alert = engine.raise_alert("door")
+    now = START + timedelta(minutes=5)
+    row = camera_row(engine.set_camera("door", score=1.5, reason="a reason"), now)
+    assert row == ["door", "alert", "1.50", "10.0", "0.1 s", "5.0 min ago", "a reason"]
+    engine.end_alert(alert.id)
+    step = Learning(step="training", share=0.5, text="training, 3 min left")
+    row = camera_row(engine.set_camera("door", score=None, learning=step), now)
+    assert (row[1], row[2], row[6]) == ("running", "-", "training, 3 min left")
