@@ -34,3 +34,7 @@ class TrainingError(ModelError, RuntimeError):
 
 class WeightsError(ModelError, FileNotFoundError):
     """Weights of an outside network are neither in a file nor to be had."""
+
+
+class ExportError(ModelError, RuntimeError):
+    """A detector that no graph can hold, or a graph that does not say what the detector says."""

@@ -6,16 +6,18 @@ Knows nothing of detectors beyond their `ClipSpec`, nor where frames come from.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from models.detector import ClipSpec
+from models.spec import ClipSpec
 from monitor.records import Clip, Frame, Image
 from monitor.sources import resample
 from monitor.sources.opencv import load_cv2
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of everything in it
 GAP_FRAMES = 3.0  # of a slow source: a time lapse of a frame every two seconds has no gaps
@@ -107,13 +109,15 @@ def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:
     return frame.epoch == last.epoch and 0 <= frame.time_s - last.time_s <= max_gap_s
 
 
-def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> Tensor:
+def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> "Tensor":
     """A batch (B, T, C, H, W), float32 in [0, 1]; not to be written to.
 
     A frame that several clips hold, as those of a sliding window do, is converted once, and where
     each clip is one frame on from the last they share its memory: without that, the batches of
     fusion, 17 frames each, cost a third of what its networks do.
     """
+    import torch  # exported models are scored where there is none
+
     frames = {id(frame): frame for clip in clips for frame in clip}
     levels = torch.from_numpy(np.stack(list(frames.values()))) / 255
     B, T = len(clips), len(clips[0])

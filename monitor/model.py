@@ -1,27 +1,29 @@
 """A trained detector as the monitor uses it: with its camera's calibration and where it is from."""
 
 import platform
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 import monitor
-from models import checkpoint
-from models.checkpoint import Checkpoint
-from models.detector import Detector
 from monitor.calibration import Calibration
 from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
 from monitor.records import same_shape
+from monitor.runtimes import Exported, read_export, trained_of, with_calibration, write_export
+
+if TYPE_CHECKING:
+    from models.checkpoint import Checkpoint
+    from models.detector import Detector
 
 
 @dataclass
 class Model:
     """A detector, what was learned beside it, and its provenance (plain values)."""
 
-    detector: Detector
+    detector: "Detector | Exported"
     preset: str = "lite"
     calibration: Calibration | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
@@ -30,6 +32,14 @@ class Model:
     def rate_hz(self) -> float | None:
         """Frames per second that it learned at; None where frames have no clock (stills)."""
         return self.provenance.get("rate_hz")
+
+    def trained(self) -> "Detector":
+        """The detector, where it can learn and be saved.
+
+        Raises:
+            UsageError: If it is an exported one, which can only score.
+        """
+        return trained_of(self.detector)
 
     def calibrated(self) -> Calibration:
         """The calibration.
@@ -85,11 +95,12 @@ def load_model(path: Path, device: str = "cpu") -> Model:
     return video_model(read_checkpoint(path, device), path)
 
 
-def video_model(saved: Checkpoint, path: Path) -> Model:
+def video_model(saved: "Checkpoint | Exported", path: Path) -> Model:
     """What a file at `path` held, as a model for video; raises as `load_model`."""
-    if saved.detector.kind != "video":
+    detector = detector_in(saved)
+    if detector.kind != "video":
         raise UsageError(
-            f"{path} holds {saved.detector.name}, which judges still pictures; expected a model "
+            f"{path} holds {detector.name}, which judges still pictures; expected a model "
             "of a video detector (see: oddwatch detectors)"
         )
     try:
@@ -97,18 +108,32 @@ def video_model(saved: Checkpoint, path: Path) -> Model:
         calibration = None if plain is None else Calibration.from_dict(plain)
     except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from error
-    return Model(saved.detector, saved.preset, calibration, saved.provenance)
+    return Model(detector, saved.preset, calibration, saved.provenance)
 
 
-def read_checkpoint(path: Path, device: str = "cpu") -> Checkpoint:
-    """What a model file holds, whatever its detector.
+def detector_in(saved: "Checkpoint | Exported") -> "Detector | Exported":
+    """What scores, of what a file held."""
+    return saved if isinstance(saved, Exported) else saved.detector
+
+
+def read_checkpoint(path: Path, device: str = "cpu") -> "Checkpoint | Exported":
+    """What a model file of `train` or `export` holds, whatever its detector.
 
     Raises:
         SourceNotFoundError: If there is none.
         CheckpointError: If it is no whole model of this version.
+        UsageError: If it is an exported one and `device` is no CPU, or as `choose_device`.
     """
+    exported = read_export(path)
+    if exported is not None:
+        _check_cpu(device, path)
+        return exported
     try:
-        return checkpoint.load(path, device)
+        from models import checkpoint
+    except ModuleNotFoundError as error:
+        raise _torch_missing(path, error) from error
+    try:
+        return checkpoint.load(path, choose_device(device))
     except FileNotFoundError:
         raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
 
@@ -120,11 +145,18 @@ def save_model(model: Model, path: Path) -> None:
         StoreError: If it cannot be written.
     """
     calibration = None if model.calibration is None else model.calibration.to_dict()
+    if isinstance(model.detector, Exported):
+        write_export(with_calibration(model.detector, calibration, model.provenance), path)
+        return
+    from models.checkpoint import Checkpoint
+
     write_checkpoint(Checkpoint(model.detector, model.preset, calibration, model.provenance), path)
 
 
-def write_checkpoint(content: Checkpoint, path: Path) -> None:
+def write_checkpoint(content: "Checkpoint", path: Path) -> None:
     """Write a model file whole, making its folder; raises as `save_model`."""
+    from models import checkpoint
+
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(content, path)
@@ -158,12 +190,15 @@ def check_writable(path: Path) -> None:
 
 def versions() -> dict[str, str]:
     """What computed a result, for reports and provenance."""
-    return {
+    found = {
         "oddwatch": monitor.__version__,
         "python": platform.python_version(),
-        "torch": str(torch.__version__),  # its own class, which no checkpoint may hold
         "numpy": np.__version__,
     }
+    for name in ("torch", "openvino", "onnxruntime"):
+        if name in sys.modules:  # what is not there has computed nothing
+            found[name] = str(sys.modules[name].__version__)  # of a class of torch's own
+    return found
 
 
 def choose_device(asked: str) -> str:
@@ -174,7 +209,29 @@ def choose_device(asked: str) -> str:
     """
     if asked not in ("auto", "cpu", "cuda"):
         raise UsageError(f"device {asked!r} is not known; known are auto, cpu, cuda")
+    if asked == "cpu":
+        return asked
+    import torch
+
     there = torch.cuda.is_available()
     if asked == "cuda" and not there:
         raise UsageError("device cuda was asked for, but torch finds no CUDA device here; use cpu")
     return "cuda" if asked == "cuda" or (asked == "auto" and there) else "cpu"
+
+
+def _check_cpu(device: str, path: Path) -> None:
+    if device not in ("auto", "cpu"):
+        raise UsageError(
+            f"{path} is an exported model, which runs on the CPU: expected --device auto or cpu, "
+            f"got {device}; the model that it was exported from runs on cuda"
+        )
+
+
+def _torch_missing(path: Path, error: ModuleNotFoundError) -> Exception:
+    """What is wrong with a trained model where there is nothing to run it."""
+    if not path.exists():
+        return SourceNotFoundError(f"{path}: no such model file")
+    return UsageError(
+        f"{path} is no exported model, and {error.name} is not installed here: expected a file of "
+        "export; where there is torch, run: oddwatch export MODEL --to openvino"
+    )

@@ -1,14 +1,13 @@
-"""The offline flow: footage in, a trained and calibrated model out; and frames in, readings out.
+"""The offline flow: footage in, a trained and calibrated model out.
 
-What scores, calibrates and watches takes its readings from here, so that a threshold is compared
-with what it was set on. Scoring a data set is in `monitor.scored`.
+What scores, calibrates and watches takes its readings from `monitor.readings`, so that a threshold
+is compared with what it was set on. Scoring a data set is in `monitor.scored`.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from itertools import islice
 from math import ceil
 from pathlib import Path
 from typing import Any
@@ -19,15 +18,17 @@ import torch
 from models.detector import Budget, Detector, Log, silent
 from models.registry import build, kind_of
 from monitor.alert_rule import AlertRule
-from monitor.calibration import Calibration, Recording, calibrate
-from monitor.clips import FASTER, at_rate, cut_clips, gap_s
+from monitor.calibration import Recording, calibrate
+from monitor.clips import FASTER
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, MonitorError
 from monitor.footage import Footage, find_footage, fit_size, readable
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
-from monitor.records import Clip, Frame, Reading
-from monitor.scoring import AHEAD, BATCH, device_of, score_clips
+from monitor.progress import Progress, quiet
+from monitor.readings import readings_of
+from monitor.records import Reading
+from monitor.scoring import device_of
 from monitor.training import (
     ClipLoader,
     Segment,
@@ -38,56 +39,23 @@ from monitor.training import (
     whole_segments,
 )
 
-log = logging.getLogger(__name__)
+__all__ = [
+    "Progress",
+    "calibrate_model",
+    "new_detector",
+    "quiet",
+    "readings_of",
+    "readings_of_segment",
+    "recalibrate",
+    "train_model",
+]
 
-Progress = Callable[[str, int, int | None], None]  # what is being done, frames done, frames in all
+log = logging.getLogger(__name__)
 
 TRAINING_BATCH = 4  # clips; as published for frame prediction, and small networks learn well by it
 FALSE_ALARMS_PER_DAY = 24.0  # one an hour: what a person at a desk will still look at
 HELD_OUT_BYTES = 128 * 2**20
 HIGHEST_SHARE = 0.995  # of normal frames lie under the top of the map scale
-
-
-def quiet(_what: str, _done: int, _total: int | None) -> None:
-    """A progress for those who do not want one."""
-
-
-def readings_of(
-    frames: Iterable[Frame],
-    model: Model,
-    *,
-    maps: bool = False,
-    batch: int = BATCH,
-    most: int = AHEAD,
-) -> Iterator[Reading]:
-    """The readings of one source's frames, with p-values where the model is calibrated.
-
-    Args:
-        frames: In order of time; where they come much faster than the model learned, they are
-            thinned to its rate (see `at_rate`).
-        model: Fitted.
-        maps: Keep the anomaly maps with the readings.
-        batch: Clips scored together; 1 for a live source, whose readings must not wait.
-        most: Clips made ready ahead in a thread of their own; 0: none, in the caller's.
-
-    Raises:
-        NotFittedError: If the model has learned nothing.
-    """
-    taken = at_rate(frames, model.rate_hz)
-    clips: Iterator[Clip] = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
-    readings = score_clips(clips, model.detector, batch=batch, maps=maps, most=most)
-    if model.calibration is None:
-        return readings
-    return _with_p_values(readings, model.calibration, batch)
-
-
-def _with_p_values(
-    readings: Iterator[Reading], calibration: Calibration, batch: int
-) -> Iterator[Reading]:
-    while group := list(islice(readings, batch)):
-        p_values = calibration.p_value([reading.score for reading in group]).tolist()
-        for reading, p_value in zip(group, p_values, strict=True):
-            yield replace(reading, p_value=p_value)
 
 
 def new_detector(
@@ -183,7 +151,7 @@ def _count_lost(model: Model, footage: Footage) -> None:
 
 
 def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: Keeper) -> None:
-    detector = model.detector
+    detector = model.trained()
     device = str(device_of(detector))
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
     torch.manual_seed(seed)
@@ -282,6 +250,20 @@ def calibrate_model(
         segments = split_normal(videos).calibration
         log.warning("the model learned from this footage: only what was kept apart is taken")
     return _calibrated(model, segments, false_alarms_per_day, progress)[0]
+
+
+def recalibrate(model: Model, data: DataSet, *, progress: Progress = quiet) -> Model:
+    """Thresholds anew, for the same promise and by the steps that training set them with.
+
+    Raises:
+        CalibrationError: If the model has no calibration, or as `calibrate_model`.
+    """
+    per_day = model.calibrated().promised_per_day
+    if str(data.root) != model.provenance.get("data"):
+        return calibrate_model(model, data, false_alarms_per_day=per_day, progress=progress)
+    parts = split_normal(readable(data.train, []))
+    found, recordings = _calibrated(model, parts.calibration, per_day, progress)
+    return _raised(found, recordings, parts, progress)
 
 
 def _calibrated(

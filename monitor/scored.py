@@ -26,9 +26,10 @@ from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import Span, VideoScores, write_scores_csv
 from monitor.files import check_folder
 from monitor.model import Model, versions
-from monitor.pipeline import Progress, quiet, readings_of
+from monitor.progress import Progress, quiet
+from monitor.readings import readings_of
 from monitor.records import Alert
-from monitor.scoring import ahead, device_of
+from monitor.scoring import ahead, device_type
 from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
 from monitor.tally import Clock, Count, MapComparison, Table
 
@@ -270,7 +271,7 @@ def _facts(model: Model, data: DataSet, run: _Run, command: str) -> RunFacts:
     return RunFacts(
         detector=model.detector.name,
         preset=model.preset,
-        device=device_of(model.detector).type,
+        device=device_type(model.detector),
         seed=model.provenance.get("seed"),
         seconds=seconds,
         fps=frames / seconds if seconds > 0 else None,

@@ -4,14 +4,15 @@ import queue
 import threading
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
-from torch import Tensor
-
-from models.detector import Detector
-from monitor.clips import to_tensor
 from monitor.records import Clip, Reading
+from monitor.runtimes import Exported, Runtime, runtime_of
+
+if TYPE_CHECKING:
+    import torch
+
+    from models.detector import Detector
 
 Item = TypeVar("Item")
 
@@ -21,7 +22,7 @@ AHEAD = 16  # clips made ready before they are asked for: a keyframe's pause, no
 
 def score_clips(
     clips: Iterable[Clip],
-    detector: Detector,
+    detector: "Detector | Exported",
     *,
     batch: int = BATCH,
     maps: bool = False,
@@ -31,33 +32,48 @@ def score_clips(
 
     `most` clips, and a batch at least, are made ready in a thread of their own; 0: in this one.
     """
-    device = device_of(detector)
-    batches = _batches(clips, batch)
+    runtime = runtime_of(detector)
+    batches = _batches(clips, runtime, batch)
     if most:
         batches = ahead(batches, max(1, most // batch))
-    for group, tensor in batches:
-        yield from _score_group(group, tensor.to(device), detector, maps=maps)
+    for group, ready in batches:
+        yield from _score_group(group, ready, runtime, maps=maps)
 
 
-def _batches(clips: Iterable[Clip], batch: int) -> Iterator[tuple[list[Clip], Tensor]]:
+def _batches(
+    clips: Iterable[Clip], runtime: Runtime, batch: int
+) -> Iterator[tuple[list[Clip], Any]]:
     stream = iter(clips)
     while group := list(islice(stream, batch)):
-        yield group, to_tensor([clip.frames for clip in group])
+        yield group, runtime.batch([clip.frames for clip in group])
 
 
-def device_of(detector: Detector) -> torch.device:
+def device_of(detector: "Detector") -> "torch.device":
     """Where its parameters and buffers lie; the CPU where it has none."""
-    return next((value.device for value in detector.state_dict().values()), torch.device("cpu"))
+    from monitor.runtimes import pytorch
+
+    return pytorch.device_of(detector)
+
+
+def device_type(detector: "Detector | Exported") -> str:
+    """What computes its scores, for reports: cpu or cuda."""
+    return "cpu" if isinstance(detector, Exported) else device_of(detector).type
+
+
+def parameters_of(detector: "Detector | Exported") -> int:
+    """How many numbers its networks have learned."""
+    if isinstance(detector, Exported):
+        return detector.facts.parameters
+    return sum(parameter.numel() for parameter in detector.parameters())
 
 
 def _score_group(
-    group: list[Clip], batch: Tensor, detector: Detector, *, maps: bool
+    group: list[Clip], batch: Any, runtime: Runtime, *, maps: bool
 ) -> Iterator[Reading]:
-    with torch.inference_mode():
-        findings = detector.examine(batch)
-    scores = findings.scores.tolist()
-    terms = {name: values.tolist() for name, values in findings.terms.items()}
-    heat = findings.maps.float().cpu().numpy() if maps else None
+    found = runtime.examine(batch)
+    scores = found.scores.tolist()
+    terms = {name: values.tolist() for name, values in found.terms.items()}
+    heat = found.maps if maps else None
     for i, clip in enumerate(group):
         yield Reading(
             clip.target,

@@ -11,18 +11,16 @@ from itertools import islice
 from math import ceil
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from monitor.clips import at_rate, cut_clips, gap_s, to_tensor
+from monitor.clips import at_rate, cut_clips, gap_s
 from monitor.datasets import Video
 from monitor.evaluation.page import Picture
 from monitor.evaluation.pictures import MapScale, MissedFrame, MissPicture, overlay
 from monitor.evaluation.results import VideoScores
 from monitor.model import Model
 from monitor.records import Image
-from monitor.scoring import device_of
+from monitor.runtimes import picture_of, runtime_of
 from monitor.training import rate_of
 
 HIGHEST = 6  # frames on the sheet of the most anomalous
@@ -71,17 +69,10 @@ def look_at(video: Video, index: int, model: Model) -> Sight | None:
     clip = min(clips, key=lambda clip: abs(clip.target.index - index), default=None)
     if clip is None:
         return None
-    batch = to_tensor([clip.frames]).to(device_of(model.detector))
-    with torch.inference_mode():
-        heat = model.detector.explain(batch)[0].float().cpu().numpy()
-        expected = model.detector.reconstruct(batch)
-    return Sight(clip.target.image, heat, None if expected is None else _image(expected[0]))
-
-
-def _image(planes: Tensor) -> Image:
-    """(C, H, W) in [0, 1] to (H, W, 3) RGB."""
-    pixels = (planes.float().clamp(0, 1) * 255).round().byte().cpu().permute(1, 2, 0).numpy()
-    return np.asarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
+    runtime = runtime_of(model.detector)
+    batch = runtime.batch([clip.frames])
+    heat, expected = runtime.examine(batch).maps[0], runtime.expected(batch)
+    return Sight(clip.target.image, heat, None if expected is None else picture_of(expected[0]))
 
 
 def scale_of(model: Model, sights: Sequence[Sight]) -> MapScale:

@@ -9,7 +9,6 @@ from math import exp, log
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import genpareto
 
 Series = NDArray[np.float64]
 
@@ -19,6 +18,7 @@ ENOUGH_FOR_SCALE = 5  # excesses; their mean is then known to about 45 %
 # simulated scores (Gaussian, log-normal, Student-t; an hour or less) that halves the spread of
 # thresholds extrapolated past the footage and leaves well-founded ones where they were.
 PRIOR_PEAKS = 60
+STRAIGHT = 1e-9  # shapes under it are the exponential
 MIN_SHAPE, MAX_SHAPE = -0.3, 0.5  # under: an end to all scores; over: no variance, nothing to fit
 
 
@@ -35,12 +35,15 @@ class Tail:
         excess = np.maximum(np.asarray(scores, float) - self.start, 0.0)
         if self.scale == 0:
             return np.ones_like(excess)
-        chance: Series = genpareto.sf(excess, self.shape, scale=self.scale)
-        return chance
+        relative = excess / self.scale
+        if abs(self.shape) < STRAIGHT:
+            return np.exp(-relative)
+        with np.errstate(divide="ignore"):  # where a negative shape ends
+            return np.exp(-np.log1p(np.maximum(self.shape * relative, -1.0)) / self.shape)
 
     def score_at(self, chance: float) -> float:
         """The score that an excess tops with this probability, in (0, 1]."""
-        if abs(self.shape) < 1e-9:
+        if abs(self.shape) < STRAIGHT:
             return self.start - self.scale * log(chance)
         return self.start + self.scale * (exp(-self.shape * log(chance)) - 1) / self.shape
 

@@ -6,16 +6,19 @@ set on. The loader holds a bounded number of frames, however long the footage is
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-from models.detector import ClipSpec
+from models.spec import ClipSpec
 from monitor.clips import at_rate, gap_s, prepare, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.records import Frame
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 POOL_BYTES = 384 * 2**20  # of frames in memory at a time; torch and its working memory take 2 GB
 FIRST_FRAMES = 2048  # of the first pool, doubled from pool to pool: learning begins at once
@@ -164,7 +167,7 @@ class ClipLoader:
         self._pool_frames = max(spec.span, pool_bytes // frame_bytes)
         self._kept: list[NDArray[np.uint8]] | None = None
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def __iter__(self) -> "Iterator[Tensor]":
         order = np.arange(len(self._pieces))
         if self._random is not None:
             self._random.shuffle(order)
@@ -176,7 +179,7 @@ class ClipLoader:
                 yield self._gather(places[first : first + self._batch])
             del places, pool  # before the next pool is loaded, so that there are never two
 
-    def _gather(self, places: list[tuple[NDArray[np.uint8], int]]) -> Tensor:
+    def _gather(self, places: list[tuple[NDArray[np.uint8], int]]) -> "Tensor":
         span, stride = self._spec.span, self._spec.stride
         clips = [tuple(run[i : i + span : stride]) for run, i in places]
         return to_tensor(clips).to(self._device)

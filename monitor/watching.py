@@ -17,8 +17,8 @@ from monitor.calibration import DAY_S, Calibration
 from monitor.errors import SourceError, StoreError
 from monitor.ledger import Ledger
 from monitor.model import Model
-from monitor.pipeline import readings_of
 from monitor.promise import RULE_OF_THREE
+from monitor.readings import readings_of
 from monitor.recorder import Evidence, EvidenceSettings, Recorder
 from monitor.records import Alert, Frame, Reading
 from monitor.scoring import AHEAD, BATCH

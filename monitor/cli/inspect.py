@@ -75,6 +75,9 @@ def inspect(
         typer.Option(metavar="PATH|URL", help="Another database than events.db in --out."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+    ] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per line, for programs.")
     ] = False,
@@ -119,10 +122,11 @@ def inspect(
         _seconds("--every", every)
 
     from monitor.cli.inspect_lines import Teller
-    from monitor.model import choose_device
+    from monitor.runtimes import choose_runtime
     from monitor.stills.model import load_still_model
 
-    trained = load_still_model(model, choose_device(device))
+    trained = load_still_model(model, device)
+    choose_runtime(trained.detector, runtime)
     promised = trained.calibrated().share
     teller = Teller(as_json=as_json)
     if paths:

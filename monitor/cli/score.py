@@ -1,6 +1,8 @@
 """`oddwatch score`: a model judged on a data set, or let loose on any video."""
 
+import importlib.util
 import shlex
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,11 +21,16 @@ if TYPE_CHECKING:
 
 
 def score(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train or export.")
+    ],
     data: Annotated[str, typer.Argument(metavar="DATA", help="A data set, videos or pictures.")],
     *,
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+    ] = "auto",
     layout: Annotated[
         str | None, typer.Option(help="Take DATA for this layout instead of recognising it.")
     ] = None,
@@ -51,10 +58,11 @@ def score(
                oddwatch score door.pt yesterday.mp4 -o yesterday
                oddwatch score bottle.pt data/bottle -o bottle-scores
     """  # noqa: D301
-    from monitor.model import choose_device
+    from monitor.runtimes import choose_runtime
     from monitor.stills.model import StillModel, open_model
 
-    loaded = open_model(model, choose_device(device))
+    loaded = open_model(model, device)
+    choose_runtime(loaded.detector, runtime)
     how = {"--layout": layout, "--labels": labels, "--protocol": protocol, "--normal": normal}
     given = [word for name, value in how.items() if value is not None for word in (name, value)]
     command = shlex.join(["oddwatch", "score", str(model), data, *given, "-o", str(out)])
@@ -113,7 +121,9 @@ def _on_video(model: "Model", wanted: VideoWanted, out: Path, command: str) -> T
         wanted.data, layout=wanted.layout, labels=wanted.labels, strict=wanted.strict, fault=fault
     )
     with LongWork() as work:
-        report = score_data(model, found, out, command=command, progress=work.frames)
+        report = score_data(
+            model, found, out, command=command, pictures=_can_draw(), progress=work.frames
+        )
     return report, summary_lines(report)
 
 
@@ -132,6 +142,20 @@ def _on_stills(model: "StillModel", wanted: StillsWanted, out: Path, command: st
     )
     with LongWork() as work:
         report = score_stills(
-            model, data, out, command=command, strict=wanted.strict, progress=work.pictures
+            model,
+            data,
+            out,
+            command=command,
+            pictures=_can_draw(),
+            strict=wanted.strict,
+            progress=work.pictures,
         )
     return report, still_summary_lines(report)
+
+
+def _can_draw() -> bool:
+    """Whether there is what draws; a small install for exported models may do without."""
+    there = importlib.util.find_spec("matplotlib") is not None
+    if not there:
+        print("no plots: matplotlib is not installed", file=sys.stderr)
+    return there

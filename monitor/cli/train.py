@@ -185,7 +185,7 @@ def _resumed(
 
     path = unfinished(out) if unfinished(out).exists() else out
     model = load_model(path, device)
-    found = model.detector
+    found = model.trained()
     check_same(found, (model.preset, preset), name, options, path)
     for video in data.train[:1]:
         model.check_picture(video.size, f"--resume: {video.path}")

@@ -136,7 +136,7 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
 
     path = unfinished(asked.out) if unfinished(asked.out).exists() else asked.out
     model = load_still_model(path, device)
-    check_same(model.detector, (model.preset, asked.preset), asked.detector, options, path)
+    check_same(model.trained(), (model.preset, asked.preset), asked.detector, options, path)
     facts = model.provenance
     if str(data.root) != facts["data"]:
         raise UsageError(
@@ -144,7 +144,7 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
             "apart for its threshold can be told there only: leave --resume out to start anew"
         )
     augment = Augmentation.parse(facts["augment"] if asked.augment is None else asked.augment)
-    return _Start(model.detector, model.preset, int(facts["seed"]), augment)
+    return _Start(model.trained(), model.preset, int(facts["seed"]), augment)
 
 
 def still_calibration_lines(model: "StillModel") -> list[str]:

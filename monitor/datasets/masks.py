@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
-from scipy.io.matlab import MatReadError
 
 from monitor.errors import CorruptFrameError, LabelError
 from monitor.sources.listing import list_folder
@@ -18,7 +16,6 @@ from monitor.sources.pictures import read_mask
 
 BROKEN_MAT = (  # what SciPy's reader raises on files that are cut short or are something else
     LookupError,
-    MatReadError,
     OSError,
     TypeError,
     ValueError,
@@ -142,10 +139,13 @@ def load_mat(path: Path) -> dict[str, NDArray[Any]]:
     Raises:
         LabelError: If it is none of version 7 or older.
     """
+    import scipy.io  # takes a second; most data sets have no such file
+    from scipy.io.matlab import MatReadError
+
     try:
         content = scipy.io.loadmat(path)
     except NotImplementedError as error:
         raise LabelError(f"{path}: MATLAB 7.3 is not read; save it with -v7") from error
-    except BROKEN_MAT as error:
+    except (MatReadError, *BROKEN_MAT) as error:
         raise LabelError(f"{path}: expected a MATLAB file, got something else: {error}") from error
     return {key: value for key, value in content.items() if not key.startswith("__")}

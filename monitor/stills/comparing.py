@@ -16,7 +16,8 @@ from models.detector import Budget, Log
 from monitor.errors import UsageError
 from monitor.files import check_folder, write_atomically
 from monitor.keeping import unfinished
-from monitor.pipeline import Progress
+from monitor.progress import Progress
+from monitor.scoring import parameters_of
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, load_still_model, save_still_model
 from monitor.stills.pipeline import calibrate_stills, new_still_detector, train_stills
@@ -149,7 +150,7 @@ def _run(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tools) -
     facts = {
         "minutes": model.provenance["minutes"],
         "steps": model.provenance["steps"],
-        "parameters": sum(p.numel() for p in model.detector.parameters()),
+        "parameters": parameters_of(model.detector),
         "ms_per_picture": milliseconds(model, data.test or data.train),
         "threshold": None if model.calibration is None else model.calibration.threshold,
         "median": None if model.calibration is None else model.calibration.median,
@@ -169,7 +170,7 @@ def _trained(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tool
     if unfinished(path).exists():
         earlier = load_still_model(unfinished(path), tools.device)
         facts = earlier.provenance
-        detector, budget = earlier.detector, terms.budget(facts["minutes"], facts["steps"])
+        detector, budget = earlier.trained(), terms.budget(facts["minutes"], facts["steps"])
     else:
         detector = new_still_detector(
             plan.detector, terms.preset, plan.options, data, seed=plan.seed

@@ -11,15 +11,13 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from monitor.clips import prepare, to_tensor
+from monitor.clips import prepare
 from monitor.errors import SourceError
 from monitor.overlay import Box
 from monitor.records import Image
-from monitor.scoring import device_of
+from monitor.runtimes import picture_of, runtime_of
 from monitor.stills.model import StillModel
 from monitor.stills.still import Still
 
@@ -131,23 +129,21 @@ def _read(still: Still, model: StillModel, *, strict: bool) -> _Read | Judged:
 
 
 def _examined(read: list[_Read], model: StillModel, *, expected: bool) -> Iterator[Judged]:
-    detector = model.detector
-    batch = to_tensor([(item.planes,) for item in read]).to(device_of(detector))
-    with torch.inference_mode():
-        findings = detector.examine(batch)
-        pictures = detector.reconstruct(batch) if expected else None
-    scores = findings.scores.float().tolist()
-    terms = {name: values.float().tolist() for name, values in findings.terms.items()}
-    heat = findings.maps.float().cpu().numpy()
+    runtime = runtime_of(model.detector)
+    batch = runtime.batch([(item.planes,) for item in read])
+    found = runtime.examine(batch)
+    pictures = runtime.expected(batch) if expected else None
+    scores = found.scores.tolist()
+    terms = {name: values.tolist() for name, values in found.terms.items()}
     for i, item in enumerate(read):
         yield _verdict(
             Judged(
                 item.still,
                 scores[i],
                 size=item.size,
-                map=heat[i],
+                map=found.maps[i],
                 terms={name: values[i] for name, values in terms.items()},
-                expected=None if pictures is None else _image(pictures[i]),
+                expected=None if pictures is None else picture_of(pictures[i]),
             ),
             model,
         )
@@ -171,9 +167,3 @@ def _verdict(found: Judged, model: StillModel) -> Judged:
         verdict="defective" if found.score > calibration.threshold else "ok",
         box=box,
     )
-
-
-def _image(planes: Tensor) -> Image:
-    """(C, H, W) in [0, 1] to (H, W, 3) RGB."""
-    pixels = (planes.float().clamp(0, 1) * 255).round().byte().cpu().permute(1, 2, 0).numpy()
-    return np.asarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)

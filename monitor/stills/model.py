@@ -2,23 +2,29 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from models.checkpoint import Checkpoint
-from models.detector import Detector
 from monitor.errors import CalibrationError, UsageError
-from monitor.model import Model, read_checkpoint, video_model, write_checkpoint
+from monitor.model import Model, detector_in, read_checkpoint, video_model, write_checkpoint
+from monitor.runtimes import Exported, trained_of, with_calibration, write_export
 from monitor.stills.threshold import StillCalibration
+
+if TYPE_CHECKING:
+    from models.detector import Detector
 
 
 @dataclass
 class StillModel:
     """A detector, what its scores mean, and its provenance (plain values)."""
 
-    detector: Detector
+    detector: "Detector | Exported"
     preset: str = "lite"
     calibration: StillCalibration | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def trained(self) -> "Detector":
+        """The detector, where it can learn and be saved; raises as `Model.trained`."""
+        return trained_of(self.detector)
 
     def calibrated(self) -> StillCalibration:
         """The calibration.
@@ -63,14 +69,15 @@ def load_still_model(path: Path, device: str = "cpu") -> StillModel:
 def open_model(path: Path, device: str = "cpu") -> Model | StillModel:
     """Read a model file of either kind; raises as `load_still_model`, but for the kind."""
     saved = read_checkpoint(path, device)
-    if saved.detector.kind == "video":
+    detector = detector_in(saved)
+    if detector.kind == "video":
         return video_model(saved, path)
     try:
         plain = saved.calibration
         calibration = None if plain is None else StillCalibration.from_dict(plain)
     except CalibrationError as error:
         raise CalibrationError(f"{path}: {error}") from error
-    return StillModel(saved.detector, saved.preset, calibration, saved.provenance)
+    return StillModel(detector, saved.preset, calibration, saved.provenance)
 
 
 def save_still_model(model: StillModel, path: Path) -> None:
@@ -80,4 +87,9 @@ def save_still_model(model: StillModel, path: Path) -> None:
         StoreError: If it cannot be written.
     """
     calibration = None if model.calibration is None else model.calibration.to_dict()
+    if isinstance(model.detector, Exported):
+        write_export(with_calibration(model.detector, calibration, model.provenance), path)
+        return
+    from models.checkpoint import Checkpoint
+
     write_checkpoint(Checkpoint(model.detector, model.preset, calibration, model.provenance), path)

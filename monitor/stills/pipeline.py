@@ -22,7 +22,8 @@ from monitor.errors import CalibrationError, DataSetError, MonitorError, SourceE
 from monitor.footage import fit_size
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
-from monitor.pipeline import HIGHEST_SHARE, Progress, quiet
+from monitor.pipeline import HIGHEST_SHARE
+from monitor.progress import Progress, quiet
 from monitor.scoring import device_of
 from monitor.stills.judging import judged
 from monitor.stills.loader import StillLoader
@@ -161,7 +162,7 @@ def _fit(
     *,
     strict: bool,
 ) -> None:
-    detector = model.detector
+    detector = model.trained()
     seed, augment = chance
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
     torch.manual_seed(seed)

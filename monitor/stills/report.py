@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
-from scipy.stats import binomtest
 
 from monitor.evaluation import metrics
 from monitor.evaluation.metrics import BoolArray, FloatArray
@@ -219,6 +218,8 @@ def _share_interval(count: int, total: int) -> tuple[float, float] | None:
     """Of a share that was counted so (Clopper and Pearson 1934)."""
     if not total:
         return None
+    from scipy.stats import binomtest  # takes seconds; `inspect` has no need of it
+
     found = binomtest(count, total).proportion_ci(CONFIDENCE, method="exact")
     return float(found.low), float(found.high)
 

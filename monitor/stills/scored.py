@@ -17,8 +17,8 @@ from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts
 from monitor.files import check_folder
 from monitor.model import versions
-from monitor.pipeline import Progress, quiet
-from monitor.scoring import device_of
+from monitor.progress import Progress, quiet
+from monitor.scoring import device_type, parameters_of
 from monitor.stills.gallery import still_pictures
 from monitor.stills.judging import Judged, judged
 from monitor.stills.maps import StillMaps
@@ -131,7 +131,7 @@ def report_of(model: StillModel, data: StillSet, scored: ScoredStills, command: 
     run = RunFacts(
         detector=model.detector.name,
         preset=model.preset,
-        device=device_of(model.detector).type,
+        device=device_type(model.detector),
         seed=model.provenance.get("seed"),
         seconds=scored.seconds,
         fps=len(scored.found) / scored.seconds if scored.seconds > 0 else None,
@@ -146,7 +146,7 @@ def report_of(model: StillModel, data: StillSet, scored: ScoredStills, command: 
     facts = StillFacts(
         run=run,
         protocol=data.protocol,
-        parameters=sum(p.numel() for p in model.detector.parameters()),
+        parameters=parameters_of(model.detector),
         size=model.detector.spec.size,
     )
     return still_report(facts, scored.found, scored.pixels)

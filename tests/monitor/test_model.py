@@ -34,7 +34,7 @@ def test_a_model_comes_back_whole(tmp_path: Path) -> None:
     assert saved.calibration is not None
     assert loaded.calibrated().rule == saved.calibration.rule
     clips = torch.rand(2, 3, 1, 32, 48)
-    assert torch.equal(loaded.detector.score(clips), saved.detector.score(clips))
+    assert torch.equal(loaded.trained().score(clips), saved.trained().score(clips))
 
 
 def test_what_versions_says_can_be_read_back_without_code(tmp_path: Path) -> None:

@@ -102,8 +102,8 @@ def test_training_leaves_a_calibrated_model_that_says_where_it_is_from(
 
 def test_the_same_seed_and_steps_give_the_same_model(footage: Path, trained: Model) -> None:
     again = train(footage)
-    for name, value in trained.detector.state_dict().items():
-        assert torch.equal(value, again.detector.state_dict()[name]), name
+    for name, value in trained.trained().state_dict().items():
+        assert torch.equal(value, again.trained().state_dict()[name]), name
     assert np.array_equal(trained.calibrated().scores, again.calibrated().scores)
 
 
@@ -130,7 +130,7 @@ def test_too_little_footage_for_a_threshold_still_leaves_a_model(tmp_path: Path)
     model = train(tmp_path / "short", tmp_path / "m.pt")
     assert model.calibration is None
     assert any("not calibrated: no footage left after warm-up" in n for n in _notes(model))
-    assert load_model(tmp_path / "m.pt").detector.fitted
+    assert load_model(tmp_path / "m.pt").trained().fitted
 
 
 def test_a_rate_that_leaves_no_clip_is_refused(footage: Path) -> None:
@@ -162,7 +162,7 @@ def test_what_was_learned_is_kept_when_calibrating_fails(
             path=out,
         )
     assert f"{out} holds what was learned, without a threshold" in caplog.text
-    assert load_model(out).detector.fitted
+    assert load_model(out).trained().fitted
 
 
 def _notes(model: Model) -> list[str]:
@@ -221,8 +221,8 @@ def test_a_second_ctrl_c_leaves_a_file_to_go_on_from(
         train(footage, tmp_path / "m.pt", log=stop)
     assert not (tmp_path / "m.pt").exists()
     kept = load_model(unfinished(tmp_path / "m.pt"))
-    assert not kept.detector.fitted
-    assert kept.detector.training_state["step"] == 1
+    assert not kept.trained().fitted
+    assert kept.trained().training_state["step"] == 1
 
 
 def test_ctrl_c_during_calibration_leaves_a_fitted_model(footage: Path, tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_ctrl_c_during_calibration_leaves_a_fitted_model(footage: Path, tmp_path
     with pytest.raises(KeyboardInterrupt):
         train(footage, tmp_path / "m.pt", progress=stop)
     model = load_model(tmp_path / "m.pt")
-    assert model.detector.fitted
+    assert model.trained().fitted
     assert model.calibration is None
 
 
@@ -250,7 +250,7 @@ def test_while_learning_a_checkpoint_is_kept_and_the_old_model_is_not_touched(
 
     train(footage, path, log=look)
     assert seen == [1, 2, 3, 4, 5, 6]
-    assert load_model(path).detector.fitted
+    assert load_model(path).trained().fitted
     assert not unfinished(path).exists()
 
 
@@ -287,10 +287,10 @@ def test_a_write_that_fails_leaves_the_old_model_whole(
 def test_going_on_adds_steps(footage: Path, tmp_path: Path) -> None:
     train(footage, tmp_path / "m.pt")
     loaded = load_model(tmp_path / "m.pt")
-    before = {name: value.clone() for name, value in loaded.detector.state_dict().items()}
-    model = train_model(loaded.detector, open_data(footage), budget=STEPS)
+    before = {name: value.clone() for name, value in loaded.trained().state_dict().items()}
+    model = train_model(loaded.trained(), open_data(footage), budget=STEPS)
     assert model.provenance["steps"] == 12
-    after = model.detector.state_dict()
+    after = model.trained().state_dict()
     assert any(not torch.equal(value, after[name]) for name, value in before.items())
 
 

@@ -28,6 +28,13 @@ def test_score_and_probability_are_inverse(tail: Tail) -> None:
         assert float(tail.beyond(tail.score_at(chance))) == pytest.approx(chance)
 
 
+@pytest.mark.parametrize("shape", [-0.3, -1e-3, 0.0, 1e-12, 1e-3, 0.5])
+def test_the_probability_is_scipys(shape: float) -> None:
+    scores = np.array([-5.0, 3.0, 3.1, 5.0, 9.6, 9.7, 50.0, 1e6])
+    wanted = genpareto.sf(np.maximum(scores - 3.0, 0), shape, scale=2.0)
+    assert Tail(3.0, 2.0, shape).beyond(scores) == pytest.approx(wanted, rel=1e-9, abs=1e-300)
+
+
 def test_few_excesses_get_an_exponential_and_very_few_nothing() -> None:
     excesses = np.linspace(0.5, 1.5, 11)
     few = fit_tail(2.0, excesses)

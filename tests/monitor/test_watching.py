@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import av
 import numpy as np
@@ -201,11 +201,11 @@ class Failing(Store):
         super().__init__(place)
         self.refusals = refusals
 
-    def record(self, alert: Alert, *, origin: datetime, model: str = "") -> bool:
+    def record(self, alert: Alert, **values: Any) -> bool:
         if self.refusals > 0:
             self.refusals -= 1
             raise StoreError("events.db may only be read")
-        return super().record(alert, origin=origin, model=model)
+        return super().record(alert, **values)
 
 
 def test_a_store_that_fails_is_said_once_and_watching_goes_on(model: Model, tmp_path: Path) -> None:

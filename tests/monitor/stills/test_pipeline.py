@@ -68,7 +68,7 @@ def test_the_provenance_says_where_it_is_from(data: StillSet) -> None:
 
 def test_the_same_seed_gives_the_same_model(data: StillSet) -> None:
     first, again, other = (learn(data, seed=seed) for seed in (0, 0, 1))
-    state = [m.detector.state_dict()["mean"] for m in (first, again, other)]
+    state = [m.trained().state_dict()["mean"] for m in (first, again, other)]
     assert torch.equal(state[0], state[1])
     assert not torch.equal(state[0], state[2])
 
@@ -82,7 +82,7 @@ def test_going_on_adds_up_and_calibrates_on_what_was_never_learned(data: StillSe
     model = learn(data)
     seen: list[str] = []
     again = train_stills(
-        model.detector, data, budget=Budget(steps=10), log=lambda step: seen.append(step.stage)
+        model.trained(), data, budget=Budget(steps=10), log=lambda step: seen.append(step.stage)
     )
     assert again.provenance["steps"] == 40
     assert len(seen) == 10
@@ -187,6 +187,6 @@ def test_augmentation_can_be_left_out(data: StillSet) -> None:
     plates = torch.stack(
         [torch.tensor(s.picture().mean()) for s in split_stills(data.train, 0).fit]
     )
-    assert float(model.detector.state_dict()["mean"].mean()) == pytest.approx(
+    assert float(model.trained().state_dict()["mean"].mean()) == pytest.approx(
         float(plates.mean()) / 255, abs=0.05
     )

@@ -1,0 +1,193 @@
+"""What this machine can carry: decoding, resizing and scoring, each measured, and all together.
+
+Times are medians of short runs in this process, so whatever else runs falsifies them alike.
+Imports no torch; a trained model brings it.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import floor
+from pathlib import Path
+from statistics import median
+
+from monitor.clips import cut_clips, prepare
+from monitor.errors import MonitorError, SourceError
+from monitor.model import Model
+from monitor.readings import readings_of
+from monitor.records import Clip, Frame
+from monitor.runtimes import Exported, Runtime, runtime_of
+from monitor.runtimes.choosing import installed, make_runtime
+from monitor.sources import open_source
+from monitor.stills.model import StillModel
+
+FRAMES = 150  # decoded
+CLIPS = 24  # scored, at most
+LONGEST_S = 5.0  # for one figure
+SHARE = 0.8  # of the processors; the rest is for clips, the store and what else runs
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one frame or clip."""
+
+    wall_s: float
+    cpu_s: float  # of all threads of this process
+
+
+@dataclass(frozen=True)
+class Speed:
+    """One runtime at one precision."""
+
+    runtime: str
+    precision: str
+    cost: Cost  # of a clip alone, as live
+    failed: str = ""  # why there is no cost
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that was measured."""
+
+    video: str
+    size: tuple[int, int]
+    rate_hz: float
+    cores: int
+    decode: Cost
+    resize: Cost | None
+    speeds: tuple[Speed, ...]
+    end_to_end: Cost | None  # per frame of the video, by the model's own runtime
+
+
+def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True) -> Bench:
+    """Measure this machine with a video and, if there is one, a model.
+
+    `exports`: a trained model is also measured as exported, in fp32 and int8, where that can be
+    done here; the int8 one only for its speed.
+
+    Raises:
+        SourceError: If the video cannot be read.
+    """
+    with open_source(str(video)) as source:
+        decode, frames = _decode(source.frames())
+        if not frames:
+            raise SourceError(f"{video}: expected a video with frames, found none")
+        rate = source.rate_hz or 25.0
+    size = (frames[0].image.shape[0], frames[0].image.shape[1])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    found = Bench(video.name, size, rate, cores or 1, decode, None, (), None)
+    if model is None:
+        return found
+    spec = model.detector.spec
+    resize = _cost([lambda f=f: prepare(f.image, spec) for f in frames])  # type: ignore[misc]
+    clips = list(islice(cut_clips(frames, spec), CLIPS))
+    if not clips:
+        raise SourceError(f"{video}: {len(frames)} frames hold no clip of {spec.span}")
+    speeds = tuple(_speed(*one, clips) for one in _runtimes(model, clips, exports=exports))
+    whole = _end_to_end(model, video) if isinstance(model, Model) else None
+    return replace(found, resize=resize, speeds=speeds, end_to_end=whole)
+
+
+def cameras(found: Bench, speed: Speed, scored_hz: float) -> int:
+    """How many cameras like the video, each scored so often, this machine carries.
+
+    Every frame of each is decoded. Bound by processors and by the one scorer's own pace.
+    """
+    if speed.failed or found.resize is None:
+        return 0
+    busy_s = found.rate_hz * found.decode.cpu_s + scored_hz * (
+        found.resize.cpu_s + speed.cost.cpu_s
+    )
+    by_cores = SHARE * found.cores / busy_s
+    by_scorer = SHARE / (scored_hz * speed.cost.wall_s)
+    return floor(min(by_cores, by_scorer))
+
+
+def _decode(stream: Iterator[Frame]) -> tuple[Cost, list[Frame]]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    frames = list(islice(stream, FRAMES))
+    count = max(1, len(frames))
+    return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count), frames
+
+
+def _cost(acts: Sequence[Callable[[], object]]) -> Cost:
+    """The median of some acts that do the same; the first of them is not counted."""
+    acts[0]()
+    walls, cpus = [], []
+    began = time.perf_counter()
+    for act in acts:
+        wall, cpu = time.perf_counter(), time.process_time()
+        act()
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+        if time.perf_counter() - began > LONGEST_S:
+            break
+    return Cost(median(walls), sum(cpus) / len(cpus))  # the CPU's clock may tick in 10 ms
+
+
+def _speed(name: str, precision: str, make: Callable[[], Runtime], clips: Sequence[Clip]) -> Speed:
+    try:
+        runtime = make()
+
+        def score(clip: Clip) -> object:
+            return runtime.examine(runtime.batch([clip.frames]))
+
+        cost = _cost([lambda clip=clip: score(clip) for clip in clips])  # type: ignore[misc]
+    except MonitorError as error:
+        return Speed(name, precision, Cost(0, 0), str(error))
+    return Speed(name, precision, cost)
+
+
+Way = tuple[str, str, Callable[[], Runtime]]  # runtime, precision, how to make it
+
+
+def _runtimes(model: Model | StillModel, clips: Sequence[Clip], *, exports: bool) -> Iterator[Way]:
+    detector = model.detector
+    if isinstance(detector, Exported):
+        yield from _of(detector)
+        return
+    yield "torch", "fp32", lambda: runtime_of(detector)
+    if not exports:
+        return
+    for exported in _exports(model, clips):
+        yield from _of(exported)
+
+
+def _of(exported: Exported) -> Iterator[Way]:
+    for name in installed(exported.facts):
+        yield name, exported.facts.precision, lambda name=name: make_runtime(exported, name)  # type: ignore[misc]
+
+
+def _exports(model: Model | StillModel, clips: Sequence[Clip]) -> Iterator[Exported]:
+    """A trained model, exported for its speed alone; nothing where that cannot be done."""
+    from models.errors import ModelError
+    from monitor.exporting import quantised_for_speed, unquantised
+
+    try:
+        whole = unquantised(model, "onnx")
+        yield whole
+        yield quantised_for_speed(whole, [clip.frames for clip in clips])
+    except (ModelError, MonitorError):
+        return  # torch's own figure stands alone
+
+
+def _end_to_end(model: Model, video: Path) -> Cost:
+    with open_source(str(video)) as source:
+        runtime_of(model.detector)  # made before the clock starts
+        frames, wall, cpu = 0, time.perf_counter(), time.process_time()
+        until = wall + 2 * LONGEST_S
+
+        def counted() -> Iterator[Frame]:
+            nonlocal frames
+            for frame in source.frames():
+                if time.perf_counter() > until:
+                    return
+                frames += 1
+                yield frame
+
+        for _ in readings_of(counted(), model):
+            pass
+    count = max(1, frames)
+    return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count)

@@ -1,0 +1,170 @@
+"""`oddwatch export`: a trained model as a file that runs without torch, checked as it is made."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from monitor.cli.printing import print_json
+from monitor.cli.progress import LongWork
+from monitor.errors import MonitorError, SourceNotFoundError, UsageError
+
+if TYPE_CHECKING:
+    from monitor.exporting import Footage
+    from monitor.model import Model
+    from monitor.runtimes import Exported
+    from monitor.stills.model import StillModel
+
+FORMATS = ("onnx", "openvino")
+SUFFIX = ".oddwatch"
+
+
+def export(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
+    *,
+    to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="onnx or openvino.")],
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Quantise; kept only if the scores agree.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(metavar="NORMAL_DATA", help="To compare at, if not what it learned from."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="Write here; MODEL's name in .oddwatch.")
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Take the data for this layout instead of recognising it.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the report, for programs.")
+    ] = False,
+) -> None:
+    """Write a model as one file for score, inspect and watch on machines without torch.
+
+    The whole way from clips to scores and maps is one graph; thresholds and origin travel with
+    it. It is compared with MODEL at clips of the data that MODEL learned from, by every runtime
+    that is installed, and written only if both say the same. A file of onnx runs on OpenVINO and
+    on ONNX Runtime, one of openvino on OpenVINO.
+
+    With --int8 the network is quantised by normal clips. That is kept only if it orders clips as
+    before and, where the data has labels, finds as much; the thresholds are set anew.
+
+    \b
+    Examples:  oddwatch export door.pt --to openvino
+               oddwatch export door.pt --to openvino --int8 -o door-int8.oddwatch
+               oddwatch watch rtsp://camera/stream --model door.oddwatch --headless
+    """  # noqa: D301
+    if to not in FORMATS:
+        raise UsageError(f"--to {to}: not known; expected {' or '.join(FORMATS)}")
+    path = _place(model, out, int8=int8)
+
+    from models.export import refuse_export
+    from monitor.exporting import export_model
+    from monitor.model import check_writable
+    from monitor.runtimes import write_export
+    from monitor.stills.model import open_model
+
+    trained = open_model(model, "cpu")
+    refuse_export(trained.trained().name)
+    check_writable(path)
+    with LongWork() as work:
+        footage = _footage(trained, data, layout, work)
+        found = export_model(trained, "onnx" if to == "onnx" else "openvino", footage, int8=int8)
+    write_export(found, path)
+    if as_json:
+        print_json({"model": str(path)} | _plain(found))
+        return
+    for line in _lines(found):
+        print(line)
+    print(f"written to {path}, {path.stat().st_size / 1e6:.1f} MB")
+    word = shlex.quote(str(path))
+    print(
+        f"next: oddwatch watch SOURCE --model {word} --headless"
+        if found.kind == "video"
+        else f"next: oddwatch inspect {word} PICTURE"
+    )
+
+
+def _place(model: Path, out: Path | None, *, int8: bool) -> Path:
+    path = out or model.with_name(f"{model.stem}{'-int8' if int8 else ''}{SUFFIX}")
+    if path.exists() and model.exists() and path.samefile(model):
+        raise UsageError(f"-o {path}: is MODEL itself; name another file")
+    return path
+
+
+def _footage(
+    model: "Model | StillModel", data: str | None, layout: str | None, work: LongWork
+) -> "Footage | None":
+    """What to compare at; None: what the model learned from is not there any more."""
+    from monitor.exporting import footage_of, pictures_of
+    from monitor.stills.model import StillModel
+
+    place = data or model.provenance.get("data")
+    layout = layout or (None if data else model.provenance.get("layout"))
+    try:
+        if place is None:
+            raise SourceNotFoundError("the model does not say what it learned from")
+        if isinstance(model, StillModel):
+            from monitor.stills.opening import open_stills
+
+            return pictures_of(model, open_stills(place, layout=layout), work.pictures)
+        from monitor.datasets import open_data
+
+        return footage_of(model, open_data(place, layout=layout), work.frames)
+    except MonitorError:
+        if data is not None:
+            raise
+        return None
+
+
+def _plain(found: "Exported") -> dict[str, Any]:
+    facts = found.facts
+    return {
+        "detector": facts.detector,
+        "to": facts.graph,
+        "precision": facts.precision,
+        "batch": facts.batch,
+        **json.loads(json.dumps(facts.report)),
+    }
+
+
+def _lines(found: "Exported") -> list[str]:
+    """The report in words."""
+    facts, parity = found.facts, found.facts.report["parity"]
+    lines = [f"{facts.detector} ({facts.preset}) as {facts.graph}, {facts.precision}"]
+    lines += [
+        f"{name}: at {parity['clips']} clips of {parity['source']} scores differ by up to "
+        f"{parity[name]['score_difference']:.2g} ({parity[name]['score_share']:.1g} of the "
+        f"largest), maps by {parity[name]['map_difference']:.2g}"
+        for name in ("openvino", "onnxruntime")
+        if name in parity
+    ]
+    if parity["source"] == "made pictures":
+        lines.append("what the model learned from is not there: name some with --data to be sure")
+    int8 = facts.report.get("int8")
+    if int8 is not None:
+        lines += _int8_lines(int8)
+    return lines
+
+
+def _int8_lines(int8: dict[str, Any]) -> list[str]:
+    speed = int8["measured"]
+    lines = [
+        f"int8: rank correlation with fp32 {int8['rank_correlation']:.4f} over {int8['clips']} "
+        f"clips (at least {int8['rank_bound']:g} asked)"
+    ]
+    if int8["auroc_fp32"] is not None:
+        lines.append(
+            f"int8: AUROC {int8['auroc_int8']:.4f}, fp32 {int8['auroc_fp32']:.4f}, over "
+            f"{int8['labelled']} labelled clips"
+        )
+    lines.append(
+        f"int8: {speed['int8_ms']:.1f} ms a clip here, fp32 {speed['fp32_ms']:.1f} ms "
+        f"({speed['runtime']})"
+    )
+    if speed["vnni"] is False:
+        lines.append("int8: this CPU has no VNNI, which int8 is fast by; measure where it will run")
+    return lines

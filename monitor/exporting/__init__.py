@@ -1,0 +1,168 @@
+"""A trained model as a file that runs without torch, checked against the model it was made from.
+
+Nothing comes out that does not say what the model says: the exported graph is compared with the
+detector at real clips, a quantised one also by its order of them and by its AUROC.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from models.export import to_onnx
+from monitor.errors import CalibrationError, UsageError
+from monitor.exporting.agreement import Agreement, agree, parity
+from monitor.exporting.examples import Examples, made_examples
+from monitor.exporting.formats import as_openvino
+from monitor.model import Model
+from monitor.progress import Progress, quiet
+from monitor.runtimes import Exported, Facts
+from monitor.runtimes.choosing import has_vnni, installed, measured
+from monitor.runtimes.exported import GraphFormat
+from monitor.runtimes.runtime import ClipFrames
+from monitor.stills.model import StillModel
+
+if TYPE_CHECKING:
+    from monitor.datasets import DataSet
+    from monitor.stills.still import StillSet
+
+AnyModel = Model | StillModel
+Recalibrate = Callable[[AnyModel], AnyModel]  # thresholds anew, on the same footage as before
+
+
+@dataclass(frozen=True)
+class Footage:
+    """What a model is compared at, and how its thresholds are set anew."""
+
+    examples: Examples
+    recalibrate: Recalibrate
+
+
+def footage_of(model: Model, data: "DataSet", progress: Progress = quiet) -> Footage:
+    """Of a video model; raises what reading the data raises."""
+    from monitor.exporting.examples import video_examples
+    from monitor.pipeline import recalibrate
+
+    def anew(found: AnyModel) -> AnyModel:
+        assert isinstance(found, Model)
+        return recalibrate(found, data, progress=progress)
+
+    return Footage(video_examples(model, data), anew)
+
+
+def pictures_of(model: StillModel, data: "StillSet", progress: Progress = quiet) -> Footage:
+    """Of a still-image model; raises what reading the data raises."""
+    from monitor.exporting.examples import still_examples
+    from monitor.stills.pipeline import calibrate_stills
+
+    def anew(found: AnyModel) -> AnyModel:
+        assert isinstance(found, StillModel)
+        share = found.calibrated().share
+        return calibrate_stills(found, data, false_alarm_share=share, progress=progress)
+
+    return Footage(still_examples(model, data), anew)
+
+
+def export_model(
+    model: AnyModel, to: GraphFormat, footage: Footage | None = None, *, int8: bool = False
+) -> Exported:
+    """A trained model as an exported one, with the report of its check in its facts.
+
+    Args:
+        model: Fitted; calibrated or not.
+        to: The graph's format.
+        footage: Real clips to compare at; None: made pictures, which the report says.
+        int8: Quantise, and set the thresholds anew by the quantised scores.
+
+    Raises:
+        ExportError: If the detector cannot be exported, or what came of it does not agree with it.
+        UsageError: If `int8` is to be done without footage, or what does it is not installed.
+    """
+    detector = model.trained()
+    if int8 and footage is None:
+        raise UsageError(
+            "--int8 needs normal footage to quantise by and to set thresholds on: the model's own "
+            "is not there any more; name it with --data"
+        )
+    examples = footage.examples if footage else made_examples(detector.spec)
+    whole = unquantised(model, to)
+    report: dict[str, Any] = {"versions": _versions(), "parity": parity(detector, whole, examples)}
+    whole = replace(whole, facts=replace(whole.facts, report=report))
+    if not int8:
+        return whole
+    assert footage is not None
+    return _quantised(model, whole, footage)
+
+
+def unquantised(model: AnyModel, to: GraphFormat) -> Exported:
+    """A trained model as exported, not compared with anything yet; raises as `export_model`."""
+    detector = model.trained()
+    graph = to_onnx(detector)
+    calibration = None if model.calibration is None else model.calibration.to_dict()
+    facts = Facts(
+        detector=detector.name,
+        kind=detector.kind,
+        preset=model.preset,
+        spec=detector.spec,
+        graph=to,
+        precision="fp32",
+        terms=graph.terms,
+        batch=graph.batch,
+        parameters=sum(parameter.numel() for parameter in detector.parameters()),
+        calibration=calibration,
+        provenance=dict(model.provenance),
+    )
+    return Exported(facts, as_openvino(graph.content) if to == "openvino" else (graph.content,))
+
+
+def quantised_for_speed(whole: Exported, clips: Sequence[ClipFrames]) -> Exported:
+    """In int8, with ranges from any clips and no check: its scores may be wrong, its pace is not.
+
+    Raises:
+        ExportError: If it cannot be quantised.
+        UsageError: If what quantises is not installed.
+    """
+    from monitor.exporting.quantising import quantised
+
+    return quantised(whole, np.stack([np.stack(list(clip)) for clip in clips]))
+
+
+def _quantised(model: AnyModel, whole: Exported, footage: Footage) -> Exported:
+    from monitor.exporting.quantising import quantised
+
+    examples = footage.examples
+    small = quantised(whole, examples.learned)
+    found = agree(whole, small, examples)
+    report = whole.facts.report | {"int8": _told(found, whole, small)}
+    small = replace(small, facts=replace(small.facts, report=report))
+    if model.calibration is None:
+        return small
+    try:
+        anew = footage.recalibrate(replace(model, detector=small))
+    except CalibrationError as error:
+        raise CalibrationError(f"the quantised scores give no threshold: {error}") from error
+    assert anew.calibration is not None
+    facts = replace(
+        small.facts, calibration=anew.calibration.to_dict(), provenance=dict(anew.provenance)
+    )
+    return replace(small, facts=facts)
+
+
+def _told(found: Agreement, whole: Exported, small: Exported) -> dict[str, Any]:
+    """The agreement in plain values, and what quantising was worth on this machine."""
+    name = installed(small.facts)[0]
+    before, after = (measured(e, [name])[name] for e in (whole, small))
+    speed = {"runtime": name, "fp32_ms": 1e3 * before, "int8_ms": 1e3 * after, "vnni": has_vnni()}
+    return vars(found) | {"measured": speed}
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in ("oddwatch", "torch", "onnx", "openvino", "onnxruntime", "nncf"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,137 @@
+"""Whether an export says what its model says, and a quantised one what the other says."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import spearmanr
+from sklearn.metrics import roc_auc_score
+
+from models.detector import Detector
+from models.errors import ExportError
+from monitor.exporting.examples import Bytes, Examples
+from monitor.runtimes import Exported, Found, Runtime, runtime_of
+from monitor.runtimes.choosing import installed, make_runtime
+
+BATCH = 8
+PARITY = 32  # clips; fp32 differs by rounding, which few show as well as many
+SCORE_TOLERANCE = 1e-3  # of the largest score; rounding comes to 1e-5 and less
+MAP_TOLERANCE = 1e-2  # of the largest value; one place of ten thousands may lie at a rim
+RANK_BOUND = 0.98  # Spearman's, of scores fp32 against int8
+AUROC_BOUND = 0.005  # that AUROC may change by
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How scores of a quantised graph agree with those of the unquantised one."""
+
+    clips: int
+    rank_correlation: float  # Spearman's
+    rank_bound: float
+    labelled: int  # clips with labels
+    auroc_fp32: float | None  # over those; None: they have no labels
+    auroc_int8: float | None
+    auroc_bound: float
+
+
+def parity(detector: Detector, exported: Exported, examples: Examples) -> dict[str, Any]:
+    """Largest differences of scores and maps at some clips, for each runtime that is installed.
+
+    Raises:
+        ExportError: If a difference is over its tolerance.
+        UsageError: If no runtime that takes the export is installed.
+    """
+    places = np.linspace(0, len(examples.judged) - 1, min(PARITY, len(examples.judged)))
+    clips = examples.judged[places.round().astype(int)]
+    wanted = examined(runtime_of(detector), clips)
+    tolerances = {"score_tolerance": SCORE_TOLERANCE, "map_tolerance": MAP_TOLERANCE}
+    report: dict[str, Any] = {"clips": len(clips), "source": examples.source, **tolerances}
+    exported.choose("auto")  # refuses where none is installed
+    for name in installed(exported.facts):
+        found = examined(make_runtime(exported, name), clips)
+        report[name] = _differences(wanted, found)
+        _check(report[name], name, detector.name)
+    return report
+
+
+def agree(whole: Exported, small: Exported, examples: Examples) -> Agreement:
+    """Compare scores of an unquantised and a quantised graph.
+
+    Raises:
+        ExportError: If their order or the AUROC differs by more than its bound.
+    """
+    before, after = (examined(runtime_of(e), examples.judged).scores for e in (whole, small))
+    labels = examples.labels
+    rank = float(spearmanr(before, after).statistic) if np.ptp(after) > 0 else 0.0
+    found = Agreement(
+        clips=len(before),
+        rank_correlation=rank,
+        rank_bound=RANK_BOUND,
+        labelled=examples.labelled,
+        auroc_fp32=None if labels is None else _auroc(labels, before),
+        auroc_int8=None if labels is None else _auroc(labels, after),
+        auroc_bound=AUROC_BOUND,
+    )
+    _check_agreement(found, small.name)
+    return found
+
+
+def _auroc(labels: NDArray[np.bool_], scores: NDArray[Any]) -> float:
+    return float(roc_auc_score(labels, scores[-len(labels) :]))
+
+
+def examined(runtime: Runtime, clips: Bytes) -> Found:
+    """What a runtime says of many clips."""
+    found = [runtime.examine(clips[i : i + BATCH]) for i in range(0, len(clips), BATCH)]
+    return Found(
+        np.concatenate([f.scores for f in found]), np.concatenate([f.maps for f in found]), {}
+    )
+
+
+def _differences(wanted: Found, found: Found) -> dict[str, float]:
+    return {
+        "score_difference": _largest(wanted.scores, found.scores),
+        "score_share": _share(wanted.scores, found.scores),
+        "map_difference": _largest(wanted.maps, found.maps),
+        "map_share": _share(wanted.maps, found.maps),
+    }
+
+
+def _largest(wanted: NDArray[Any], found: NDArray[Any]) -> float:
+    return float(np.abs(wanted - found).max())
+
+
+def _share(wanted: NDArray[Any], found: NDArray[Any]) -> float:
+    """The largest difference over the largest magnitude."""
+    return _largest(wanted, found) / max(float(np.abs(wanted).max()), 1e-9)
+
+
+def _check(found: dict[str, float], runtime: str, detector: str) -> None:
+    for what, most in (("score", SCORE_TOLERANCE), ("map", MAP_TOLERANCE)):
+        share = found[f"{what}_share"]
+        if not share <= most:
+            raise ExportError(
+                f"the exported {detector} does not say what the model says: {what}s by {runtime} "
+                f"differ by up to {share:.2g} of the largest, expected {most:g} at most; nothing "
+                "is written"
+            )
+
+
+def _check_agreement(found: Agreement, detector: str) -> None:
+    refused = "nothing is written; export it without --int8"
+    if not found.rank_correlation >= found.rank_bound:
+        raise ExportError(
+            f"int8 changes what {detector} says: rank correlation with fp32 is "
+            f"{found.rank_correlation:.4f} over {found.clips} clips, expected {RANK_BOUND} at "
+            f"least; {refused}"
+        )
+    if found.auroc_fp32 is None or found.auroc_int8 is None:
+        return
+    change = found.auroc_int8 - found.auroc_fp32
+    if not abs(change) <= found.auroc_bound:
+        raise ExportError(
+            f"int8 changes what {detector} finds: AUROC over {found.labelled} clips goes from "
+            f"{found.auroc_fp32:.4f} to {found.auroc_int8:.4f}, expected a change of "
+            f"{AUROC_BOUND} at most; {refused}"
+        )

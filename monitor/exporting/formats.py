@@ -1,0 +1,32 @@
+"""ONNX as OpenVINO's own format."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from monitor.errors import UsageError
+
+
+def as_openvino(content: bytes) -> tuple[bytes, bytes]:
+    """The graph (`model.xml`) and its weights (`model.bin`), at full precision.
+
+    Raises:
+        UsageError: If OpenVINO is not installed.
+    """
+    try:
+        import openvino
+    except ImportError as error:
+        raise UsageError(
+            "openvino is not installed; to export to it: pip install 'oddwatch[export]'"
+        ) from error
+    return serialised(openvino.Core().read_model(content))
+
+
+def serialised(graph: Any) -> tuple[bytes, bytes]:
+    """An OpenVINO graph as the bytes of its two files."""
+    import openvino
+
+    with TemporaryDirectory() as folder:
+        xml, weights = Path(folder) / "model.xml", Path(folder) / "model.bin"
+        openvino.serialize(graph, xml, weights)
+        return xml.read_bytes(), weights.read_bytes()

@@ -1,0 +1,151 @@
+"""Post-training quantisation by NNCF: the network in int8, what makes scores of it as it was.
+
+Errors, windows, means and distances decide by small differences: they stay in fp32. What costs is
+the network's convolutions and products, and those are quantised.
+"""
+
+import contextlib
+import io
+import logging
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from models.errors import ExportError
+from monitor.errors import UsageError
+from monitor.exporting.examples import Bytes
+from monitor.exporting.formats import serialised
+from monitor.runtimes import Exported
+
+# operations of scoring rules; names of OpenVINO, then of ONNX
+UNTOUCHED = {
+    "openvino": [
+        "Add",
+        "AvgPool",
+        "AdaptiveAvgPool",
+        "Divide",
+        "Exp",
+        "Interpolate",
+        "Log",
+        "Maximum",
+        "Minimum",
+        "Multiply",
+        "NormalizeL2",
+        "Power",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Softmax",
+        "Sqrt",
+        "SquaredDifference",
+        "Subtract",
+        "TopK",
+    ],
+    "onnx": [
+        "Add",
+        "AveragePool",
+        "Div",
+        "Exp",
+        "GlobalAveragePool",
+        "Log",
+        "Max",
+        "Min",
+        "Mul",
+        "Pow",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceSum",
+        "Resize",
+        "Softmax",
+        "Sqrt",
+        "Sub",
+        "TopK",
+    ],
+}
+CONVOLUTIONS = ("Convolution", "GroupConvolution", "Conv")
+
+
+def quantised(exported: Exported, clips: Bytes) -> Exported:
+    """The same detector in int8, its ranges from normal clips (N, T, C, H, W).
+
+    Raises:
+        UsageError: If NNCF is not installed.
+        ExportError: If it fails at the graph, or there is nothing to quantise.
+    """
+    os.environ.setdefault("NNCF_CI", "1")  # it then reports its use to nobody
+    try:
+        import nncf
+    except ImportError as error:
+        raise UsageError(
+            "nncf is not installed; to quantise models: pip install 'oddwatch[export]'"
+        ) from error
+    form = exported.facts.graph
+    graph = _graph(exported)
+    most = exported.facts.batch or 1
+    batches = [clips[i : i + most] for i in range(0, len(clips), most)]
+    feed = batches if form == "openvino" else [{_input(graph): batch} for batch in batches]
+    ignored = nncf.IgnoredScope(types=UNTOUCHED[form], names=_filters(graph, form), validate=False)
+    try:
+        with _quiet():
+            small = nncf.quantize(
+                graph,
+                nncf.Dataset(feed),
+                preset=nncf.QuantizationPreset.MIXED,  # what is no ReLU is not symmetric
+                subset_size=len(feed),
+                ignored_scope=ignored,
+            )
+    except (RuntimeError, ValueError, nncf.ValidationError, nncf.InternalError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise ExportError(f"{exported.name} cannot be quantised: {reason}") from error
+    parts = serialised(small) if form == "openvino" else (small.SerializeToString(),)
+    return Exported(replace(exported.facts, precision="int8"), parts)
+
+
+def _graph(exported: Exported) -> Any:
+    if exported.facts.graph == "openvino":
+        import openvino
+
+        xml, weights = exported.parts
+        return openvino.Core().read_model(xml, weights)
+    import onnx
+
+    return onnx.load_from_string(exported.parts[0])
+
+
+def _input(graph: Any) -> str:
+    return str(graph.graph.input[0].name)
+
+
+def _filters(graph: Any, form: str) -> list[str]:
+    """Convolutions of one channel: blurs and edges of scoring rules, not layers that learned."""
+    if form == "openvino":
+        return [
+            node.get_friendly_name()
+            for node in graph.get_ops()
+            if node.get_type_name() in CONVOLUTIONS and node.input(0).get_partial_shape()[1] == 1
+        ]
+    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.graph.initializer}
+    return [
+        node.name
+        for node in graph.graph.node
+        if node.op_type in CONVOLUTIONS and weights.get(node.input[1], (0, 0))[:2] == (1, 1)
+    ]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without its bars and its advice."""
+    logger = logging.getLogger("nncf")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,80 @@
+"""What computes scores: torch for trained models; OpenVINO or ONNX Runtime for exported ones.
+
+One small interface (`Runtime`), behind which the rest of the program does not look. Importing it
+brings neither torch nor any of the others: each is imported when a model needs it.
+"""
+
+from typing import TYPE_CHECKING
+
+from monitor.errors import UsageError
+from monitor.runtimes.exported import (
+    Exported,
+    Facts,
+    read_export,
+    with_calibration,
+    write_export,
+)
+from monitor.runtimes.runtime import Found, Runtime, picture_of
+
+if TYPE_CHECKING:
+    from models.detector import Detector
+
+__all__ = [
+    "Exported",
+    "Facts",
+    "Found",
+    "Runtime",
+    "choose_runtime",
+    "picture_of",
+    "read_export",
+    "runtime_of",
+    "trained_of",
+    "with_calibration",
+    "write_export",
+]
+
+NAMES = ("auto", "torch", "openvino", "onnxruntime")
+
+
+def runtime_of(detector: "Detector | Exported") -> Runtime:
+    """What computes a detector's scores; an exported one's is made at the first call.
+
+    Raises:
+        UsageError: If no runtime that takes the exported graph is installed.
+    """
+    if isinstance(detector, Exported):
+        return detector.runtime
+    from monitor.runtimes.pytorch import TorchRuntime
+
+    return TorchRuntime(detector)
+
+
+def choose_runtime(detector: "Detector | Exported", name: str) -> None:
+    """Have a detector's scores computed by the runtime of that name; `auto`: the fastest here.
+
+    Raises:
+        UsageError: If there is no such runtime, or it does not take this model.
+    """
+    if name not in NAMES:
+        raise UsageError(f"runtime {name!r} is not known; known are {', '.join(NAMES)}")
+    if isinstance(detector, Exported):
+        detector.choose(name)
+    elif name not in ("auto", "torch"):
+        raise UsageError(
+            f"a model of train runs on torch: for {name}, run oddwatch export MODEL --to "
+            f"{'openvino' if name == 'openvino' else 'onnx'} and take what it writes"
+        )
+
+
+def trained_of(detector: "Detector | Exported") -> "Detector":
+    """The detector, where it can learn and be saved.
+
+    Raises:
+        UsageError: If it is an exported one.
+    """
+    if isinstance(detector, Exported):
+        raise UsageError(
+            f"an exported {detector.name} can score, and no more: expected the model of train "
+            "that it was exported from"
+        )
+    return detector

@@ -1,0 +1,159 @@
+"""Which runtime computes an exported model: the one that is asked for, or the fastest here.
+
+The fastest is measured once and remembered in the user's cache folder, by the graph's digest, the
+runtimes' versions and the CPU.
+"""
+
+import importlib.util
+import json
+import logging
+import os
+import platform
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+from platformdirs import user_cache_path
+
+from monitor.errors import UsageError
+from monitor.files import write_atomically
+from monitor.runtimes.exported import Exported, Facts
+from monitor.runtimes.graphs import EXTRA, GraphRuntime, Run, onnxruntime_run, openvino_run
+
+log = logging.getLogger(__name__)
+
+RUNS: dict[str, Callable[[Exported, int | None], Run]] = {
+    "openvino": openvino_run,
+    "onnxruntime": onnxruntime_run,
+}
+TAKES = {"onnx": ("openvino", "onnxruntime"), "openvino": ("openvino",)}
+REPEATS = 5  # of one clip, after a first that is not counted; their median
+MOST_S = 2.0  # of measuring one runtime
+REMEMBERED = 200  # choices; the oldest are forgotten
+
+
+def make_runtime(
+    exported: Exported, wanted: str = "auto", threads: int | None = None
+) -> GraphRuntime:
+    """What computes an exported model; `auto` is the fastest of those that are installed.
+
+    Raises:
+        UsageError: If it is not installed, none is, or it does not take this graph.
+        GraphError: If it fails at the graph.
+    """
+    check_runtime(exported.facts, wanted)
+    _warn_of_int8(exported.facts)
+    name = wanted if wanted != "auto" else _fastest(exported)
+    return GraphRuntime(name, RUNS[name](exported, threads), exported.facts)
+
+
+def check_runtime(facts: Facts, wanted: str) -> None:
+    """Refuse a runtime that cannot take an exported graph; raises as `make_runtime`."""
+    takes = TAKES[facts.graph]
+    if wanted == "auto":
+        if not installed(facts):
+            raise UsageError(
+                f"{' and '.join(takes)}: not installed; to run exported models: {EXTRA}"
+            )
+    elif wanted not in takes:
+        raise UsageError(
+            f"runtime {wanted} does not take a model exported to {facts.graph}; "
+            f"expected {' or '.join(takes)}"
+        )
+
+
+def installed(facts: Facts) -> list[str]:
+    """The runtimes here that take an exported graph."""
+    return [name for name in TAKES[facts.graph] if importlib.util.find_spec(name)]
+
+
+def _fastest(exported: Exported) -> str:
+    names = installed(exported.facts)
+    if len(names) == 1:
+        return names[0]
+    place = cache_file()
+    known = _remembered(place)
+    key = _key(exported.digest, names)
+    if known.get(key) in names:
+        return known[key]
+    seconds = measured(exported, names)
+    log.info("seconds for a clip: %s", seconds)
+    fastest = min(seconds, key=lambda name: seconds[name])
+    known[key] = fastest
+    kept = dict(list(known.items())[-REMEMBERED:])
+    with suppress(OSError):  # measured again the next time
+        place.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(place, json.dumps(kept, indent=1))
+    return fastest
+
+
+def measured(exported: Exported, names: list[str], threads: int | None = None) -> dict[str, float]:
+    """Seconds that each takes for one clip, the median of some."""
+    spec = exported.spec
+    shape = (exported.facts.batch or 1, spec.length, spec.channels, *spec.size)
+    clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    found = {}
+    for name in names:
+        run = RUNS[name](exported, threads)
+        run(clips)
+        began = time.perf_counter()
+        seconds: list[float] = []
+        while len(seconds) < REPEATS and (not seconds or time.perf_counter() - began < MOST_S):
+            start = time.perf_counter()
+            run(clips)
+            seconds.append(time.perf_counter() - start)
+        found[name] = median(seconds)
+    return found
+
+
+def cache_file() -> Path:
+    """Where choices are remembered."""
+    return user_cache_path("oddwatch", appauthor=False) / "runtimes.json"
+
+
+def _remembered(place: Path) -> dict[str, str]:
+    try:
+        content = json.loads(place.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _key(digest: str, names: list[str]) -> str:
+    versions = [f"{name} {version(name)}" for name in names]
+    return sha256("\n".join([digest, *versions, cpu(), str(os.cpu_count())]).encode()).hexdigest()
+
+
+def cpu() -> str:
+    """What it calls itself."""
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def has_vnni() -> bool | None:
+    """Whether the CPU multiplies bytes in one step (VNNI, AVX-VNNI, AMX); None: cannot be told."""
+    flags = _cpuinfo("flags").split()
+    return any("vnni" in flag or flag == "amx_int8" for flag in flags) if flags else None
+
+
+def _cpuinfo(key: str) -> str:
+    """The first value of that name in Linux's list; empty on other systems."""
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() == key:
+                return value.strip()
+    return ""
+
+
+def _warn_of_int8(facts: Facts) -> None:
+    if facts.precision == "int8" and has_vnni() is False:
+        log.warning(
+            "this CPU (%s) has no VNNI: an int8 model may be slower here than the fp32 one; "
+            "oddwatch bench --model MODEL measures it",
+            cpu(),
+        )

@@ -1,0 +1,193 @@
+"""An exported detector: its graph and its plain facts in one file, and what computes it.
+
+The file is a zip without compression: `model.json` (detector, clips, calibration, provenance, the
+export's own report) and the graph, `model.onnx` or OpenVINO's `model.xml` with `model.bin`. It
+holds no code and nothing pickled. Bytes (B, T, C, H, W) go in; scores, maps and terms come out.
+"""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import monitor
+from models.errors import CheckpointError
+from models.spec import ClipSpec
+from monitor.errors import StoreError
+from monitor.files import write_atomically
+from monitor.runtimes.runtime import Runtime
+
+FORMAT = "oddwatch export"
+VERSION = 1  # of the file's layout; raised when older files can no longer be read
+FACTS = "model.json"
+PARTS = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
+BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError)
+
+GraphFormat = Literal["onnx", "openvino"]
+Precision = Literal["fp32", "int8"]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """All that is known of an exported detector but its graph; plain values."""
+
+    detector: str
+    kind: Literal["video", "image"]
+    preset: str
+    spec: ClipSpec
+    graph: GraphFormat
+    precision: Precision
+    terms: tuple[str, ...]  # names of the graph's outputs after scores and maps
+    parameters: int
+    batch: int | None = None  # clips that the graph takes at once; None: any number
+    calibration: dict[str, Any] | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)  # what the export was checked by
+    oddwatch: str = monitor.__version__  # that wrote it
+
+
+@dataclass(eq=False)
+class Exported:
+    """An exported detector, in the place of a `Detector` wherever scores are asked for."""
+
+    facts: Facts
+    parts: tuple[bytes, ...]  # the graph, in the order of `PARTS`
+    remarks: ClassVar[tuple[str, ...]] = ()
+    _wanted: str = "auto"
+
+    @property
+    def name(self) -> str:
+        """Of the detector."""
+        return self.facts.detector
+
+    @property
+    def kind(self) -> str:
+        """`video` or `image`."""
+        return self.facts.kind
+
+    @property
+    def spec(self) -> ClipSpec:
+        """The clips it takes."""
+        return self.facts.spec
+
+    @property
+    def preset(self) -> str:
+        """Of the model that it was exported from."""
+        return self.facts.preset
+
+    @property
+    def calibration(self) -> dict[str, Any] | None:
+        """Plain, as it was exported."""
+        return self.facts.calibration
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Plain, of the model that it was exported from."""
+        return self.facts.provenance
+
+    @cached_property
+    def digest(self) -> str:
+        """Of the graph; another calibration does not change it."""
+        whole = sha256()
+        for part in self.parts:
+            whole.update(part)
+        return whole.hexdigest()
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """What computes it, chosen at the first call.
+
+        Raises:
+            UsageError: If none that takes it is installed.
+        """
+        from monitor.runtimes.choosing import make_runtime
+
+        return make_runtime(self, self._wanted)
+
+    def choose(self, name: str) -> None:
+        """Have it computed by this runtime; raises as `runtime`."""
+        from monitor.runtimes.choosing import check_runtime
+
+        check_runtime(self.facts, name)
+        self._wanted = name
+        vars(self).pop("runtime", None)
+
+
+def with_calibration(
+    exported: Exported, calibration: Mapping[str, Any] | None, provenance: Mapping[str, Any]
+) -> Exported:
+    """The same graph with another calibration and provenance (plain values)."""
+    plain = None if calibration is None else dict(calibration)
+    facts = replace(exported.facts, calibration=plain, provenance=dict(provenance))
+    return replace(exported, facts=facts)
+
+
+def write_export(exported: Exported, path: Path) -> None:
+    """Write the file whole, or leave the old one as it was.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    plain = {"format": FORMAT, "version": VERSION, **asdict(exported.facts)}
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as file:
+        file.writestr(FACTS, json.dumps(plain, indent=1))
+        for name, part in zip(PARTS[exported.facts.graph], exported.parts, strict=True):
+            file.writestr(name, part)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, content.getvalue())
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the export to {path}: {error.strerror or error}; "
+            "what was there before is unchanged"
+        ) from error
+
+
+def read_export(path: Path) -> Exported | None:
+    """Read what `write_export` wrote; None where the file is something else, or not there.
+
+    Raises:
+        CheckpointError: If it is cut short, damaged, or of another version.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            if FACTS not in file.namelist():
+                return None
+            plain = json.loads(file.read(FACTS))
+            if plain.get("format") != FORMAT:
+                return None
+            _check_version(plain, path)
+            parts = tuple(file.read(name) for name in PARTS[plain["graph"]])
+            return Exported(_facts(plain), parts)
+    except CheckpointError:
+        raise
+    except (OSError, zipfile.BadZipFile) as error:
+        if isinstance(error, zipfile.BadZipFile) and zipfile.is_zipfile(path):
+            raise _damaged(path, error) from error
+        return None
+    except BROKEN as error:
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(f"{path} is not a whole exported model ({error}); export it again")
+
+
+def _check_version(plain: Mapping[str, Any], path: Path) -> None:
+    if plain.get("version") != VERSION:
+        raise CheckpointError(
+            f"{path} is an export of file version {plain.get('version')} (oddwatch "
+            f"{plain.get('oddwatch', 'unknown')}), this program reads {VERSION}; export it again"
+        )
+
+
+def _facts(plain: Mapping[str, Any]) -> Facts:
+    given = {key: value for key, value in plain.items() if key not in ("format", "version")}
+    spec = given["spec"] | {"size": tuple(given["spec"]["size"])}
+    return Facts(**(given | {"spec": ClipSpec(**spec), "terms": tuple(given["terms"])}))

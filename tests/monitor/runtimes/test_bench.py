@@ -1,0 +1,37 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+import monitor.demo
+from monitor.benching import Bench, Cost, Speed, bench, cameras
+from monitor.cli import main
+from monitor.model import load_model
+from tests.monitor.runtimes.conftest import World
+
+TWENTY = Speed("openvino", "fp32", Cost(0.010, 0.020))
+MACHINE = Bench("v", (1, 1), 25.0, 4, Cost(0.002, 0.002), Cost(0.001, 0.001), (TWENTY,), None)
+
+
+def test_cameras_are_what_the_processors_and_the_scorer_carry() -> None:
+    # a camera costs 25 x 2 ms of decoding and 2 x 21 ms of scoring: 92 ms of 0.8 x 4 s
+    assert cameras(MACHINE, TWENTY, 2.0) == 34
+    # at 20 a second one scorer of 10 ms has 5 cameras' worth in a second, of which 0.8 are used
+    assert cameras(replace(MACHINE, cores=64), TWENTY, 20.0) == 4
+    assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0) == 0
+
+
+def test_a_model_s_runtimes_are_measured(world: World) -> None:
+    video = Path(monitor.demo.__file__ or "").with_name("highway.mp4")
+    found = bench(load_model(world.onnx_file), video)
+    assert [speed.runtime for speed in found.speeds] == ["openvino", "onnxruntime"]
+    assert all(speed.cost.wall_s > 0 and not speed.failed for speed in found.speeds)
+    assert found.end_to_end is not None
+    assert found.decode.wall_s > 0
+
+
+def test_what_there_is_no_video_of_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "--video", "nothing.mp4"])
+    assert left.value.code == 1
+    assert "nothing.mp4" in capsys.readouterr().err

@@ -1,0 +1,109 @@
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.spec import ClipSpec
+from monitor.errors import UsageError
+from monitor.runtimes import Exported, Facts, choosing
+from monitor.runtimes.choosing import has_vnni, make_runtime
+from monitor.runtimes.graphs import Run, openvino_run
+
+FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
+MODEL = Exported(FACTS, (b"graph",))
+
+
+class Fakes:
+    """Runtimes of a stated time; says which were asked for."""
+
+    def __init__(self, **seconds: float) -> None:
+        self.seconds, self.made, self.now = seconds, list[str](), 0.0
+
+    def run_of(self, name: str) -> Callable[[Exported, int | None], Run]:
+        def make(_exported: Exported, _threads: int | None) -> Run:
+            self.made.append(name)
+
+            def run(clips: Any) -> list[Any]:
+                self.now += self.seconds[name]
+                return [np.zeros(len(clips)), np.zeros((len(clips), 4, 4))]
+
+            return run
+
+        return make
+
+
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fakes:
+    found = Fakes(openvino=0.2, onnxruntime=0.1)
+    runs = {name: found.run_of(name) for name in ("openvino", "onnxruntime")}
+    monkeypatch.setattr(choosing, "RUNS", runs)
+    monkeypatch.setattr(choosing, "installed", lambda _facts: ["openvino", "onnxruntime"])
+    monkeypatch.setattr(choosing, "version", lambda _name: "1.0")
+    monkeypatch.setattr(choosing, "cache_file", lambda: tmp_path / "cache" / "runtimes.json")
+    monkeypatch.setattr("time.perf_counter", lambda: found.now)
+    return found
+
+
+def test_auto_takes_the_faster_and_remembers(fakes: Fakes) -> None:
+    assert make_runtime(MODEL).name == "onnxruntime"
+    assert fakes.made == ["openvino", "onnxruntime", "onnxruntime"]
+    fakes.made.clear()
+    fakes.seconds["openvino"] = 0.01  # too late: it is remembered
+    assert make_runtime(MODEL).name == "onnxruntime"
+    assert fakes.made == ["onnxruntime"]
+
+
+def test_another_graph_or_version_is_measured_anew(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_runtime(MODEL)
+    fakes.seconds["openvino"] = 0.01
+    assert make_runtime(Exported(FACTS, (b"another",))).name == "openvino"
+    monkeypatch.setattr(choosing, "version", lambda _name: "2.0")
+    assert make_runtime(MODEL).name == "openvino"
+
+
+def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(fakes: Fakes) -> None:
+    place = choosing.cache_file()
+    place.parent.write_text("a file where its folder should be")
+    assert make_runtime(MODEL).name == "onnxruntime"
+    place.parent.unlink()
+    place.parent.mkdir()
+    place.write_text("{")
+    assert make_runtime(MODEL).name == "onnxruntime"
+
+
+def test_one_that_is_asked_for_is_taken(fakes: Fakes) -> None:
+    assert make_runtime(MODEL, "openvino").name == "openvino"
+    assert fakes.made == ["openvino"]
+
+
+def test_none_installed_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "installed", lambda _facts: [])
+    with pytest.raises(UsageError, match=r"not installed; .*pip install 'oddwatch\[edge\]'"):
+        make_runtime(MODEL)
+    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    with pytest.raises(UsageError, match=r"openvino is not installed; .*oddwatch\[edge\]"):
+        openvino_run(MODEL)
+
+
+def test_int8_without_vnni_is_warned_of(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    small = Exported(replace(FACTS, precision="int8"), (b"graph",))
+    monkeypatch.setattr(choosing, "_cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old"))
+    make_runtime(small, "openvino")
+    assert "this CPU (Old) has no VNNI" in caplog.text
+    caplog.clear()
+    make_runtime(MODEL, "openvino")
+    monkeypatch.setattr(choosing, "_cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, ""))
+    make_runtime(small, "openvino")
+    assert caplog.text == ""
+
+
+def test_where_nothing_is_known_of_the_cpu_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(choosing, "_cpuinfo", lambda _key: "")
+    assert has_vnni() is None

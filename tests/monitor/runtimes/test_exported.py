@@ -1,0 +1,176 @@
+import json
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.errors import CheckpointError
+from monitor.errors import StoreError, UsageError
+from monitor.exporting.formats import as_openvino
+from monitor.model import load_model, save_model
+from monitor.runtimes import (
+    Exported,
+    choose_runtime,
+    read_export,
+    runtime_of,
+    write_export,
+)
+from monitor.runtimes.choosing import make_runtime
+from monitor.runtimes.graphs import GraphError
+from monitor.stills.model import load_still_model
+from tests.monitor.runtimes.conftest import World
+
+
+def clips_for(exported: Exported, count: int, seed: int = 0) -> np.ndarray:
+    spec = exported.spec
+    shape = (count, spec.length, spec.channels, *spec.size)
+    return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_every_runtime_says_what_torch_says_whatever_the_batch(world: World, name: str) -> None:
+    clips = clips_for(world.onnx, 5)
+    wanted = runtime_of(world.model.detector).examine(clips)
+    runtime = make_runtime(world.onnx, name)
+    whole, single = runtime.examine(clips), runtime.examine(clips[3:4])
+    assert whole.scores == pytest.approx(wanted.scores, rel=1e-4)
+    assert whole.maps == pytest.approx(wanted.maps, rel=1e-3, abs=1e-5)
+    assert set(whole.terms) == {"mean_error", "worst_window", "psnr"}
+    assert whole.terms["psnr"] == pytest.approx(wanted.terms["psnr"], rel=1e-4)
+    assert single.scores[0] == pytest.approx(whole.scores[3], rel=1e-5)
+    assert np.ptp(whole.scores) > 0
+
+
+def test_a_graph_of_one_clip_at_a_time_gives_the_same(world: World) -> None:
+    clips = clips_for(world.onnx, 3)
+    one = replace(world.onnx, facts=replace(world.onnx.facts, batch=1))
+    wanted = make_runtime(world.onnx, "onnxruntime").examine(clips)
+    found = make_runtime(one, "onnxruntime").examine(clips)
+    assert found.scores == pytest.approx(wanted.scores, rel=1e-5)
+
+
+def test_openvinos_own_format_gives_the_same(world: World, tmp_path: Path) -> None:
+    facts = replace(world.onnx.facts, graph="openvino")
+    write_export(Exported(facts, as_openvino(world.onnx.parts[0])), tmp_path / "own.oddwatch")
+    own = read_export(tmp_path / "own.oddwatch")
+    assert own is not None
+    clips = clips_for(world.onnx, 2)
+    wanted = make_runtime(world.onnx, "openvino").examine(clips)
+    assert make_runtime(own, "openvino").examine(clips).scores == pytest.approx(wanted.scores)
+    with pytest.raises(UsageError, match="onnxruntime does not take a model exported to openvino"):
+        choose_runtime(own, "onnxruntime")
+
+
+def test_findings_are_not_written_over_by_the_next(world: World) -> None:
+    runtime = make_runtime(world.onnx, "openvino")
+    first = runtime.examine(clips_for(world.onnx, 1, seed=1))
+    kept = first.maps.copy()
+    runtime.examine(clips_for(world.onnx, 1, seed=2))
+    assert np.array_equal(first.maps, kept)
+
+
+def test_clips_of_another_shape_or_type_are_refused(world: World) -> None:
+    runtime = make_runtime(world.onnx, "onnxruntime")
+    clips = clips_for(world.onnx, 1)
+    with pytest.raises(GraphError, match=r"takes clips of shape \(B, .* got \(1, 2, 1, 32, 48\)"):
+        runtime.examine(clips[:, :2])
+    with pytest.raises(GraphError, match="float32"):
+        runtime.examine(clips.astype(np.float32))
+
+
+def test_a_file_gives_back_all_that_was_written(world: World) -> None:
+    again = read_export(world.onnx_file)
+    assert again is not None
+    assert again.facts == world.onnx.facts
+    assert again.parts == world.onnx.parts
+    assert again.digest == world.onnx.digest
+    model = load_model(world.onnx_file)
+    assert model.rate_hz == world.model.rate_hz
+    assert model.calibrated().rule == world.model.calibrated().rule
+    assert model.map_scale == world.model.map_scale
+
+
+def test_it_holds_no_pickle_and_is_as_plain_as_can_be(world: World) -> None:
+    with zipfile.ZipFile(world.onnx_file) as file:
+        assert file.namelist() == ["model.json", "model.onnx"]
+        assert json.loads(file.read("model.json"))["oddwatch"]
+
+
+def test_an_exported_model_takes_a_new_calibration_but_does_not_learn(
+    world: World, tmp_path: Path
+) -> None:
+    model = load_model(world.onnx_file)
+    model.calibration = None
+    save_model(model, tmp_path / "bare.oddwatch")
+    bare = load_model(tmp_path / "bare.oddwatch")
+    assert bare.calibration is None
+    assert isinstance(bare.detector, Exported)
+    assert bare.detector.digest == world.onnx.digest
+    with pytest.raises(UsageError, match="expected the model of train that it was exported from"):
+        bare.trained()
+
+
+def test_what_is_no_export_is_left_to_others(world: World, tmp_path: Path) -> None:
+    assert read_export(world.trained) is None
+    assert read_export(tmp_path / "nothing") is None
+    (tmp_path / "text").write_text("not a model")
+    assert read_export(tmp_path / "text") is None
+
+
+def test_a_damaged_file_is_named(world: World, tmp_path: Path) -> None:
+    content = bytearray(world.onnx_file.read_bytes())
+    middle = content.find(b"model.onnx") + 500
+    content[middle : middle + 50] = bytes(50)
+    broken = tmp_path / "broken.oddwatch"
+    broken.write_bytes(content)
+    with pytest.raises(CheckpointError, match="not a whole exported model"):
+        read_export(broken)
+
+
+def test_another_version_of_the_file_is_named(world: World, tmp_path: Path) -> None:
+    later = tmp_path / "later.oddwatch"
+    with zipfile.ZipFile(later, "w") as file:
+        plain = {"format": "oddwatch export", "version": 2, "oddwatch": "9.1"}
+        file.writestr("model.json", json.dumps(plain))
+    with pytest.raises(CheckpointError, match=r"version 2 \(oddwatch 9\.1\).* reads 1"):
+        read_export(later)
+
+
+def test_a_disk_that_fails_leaves_what_was_there(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "kept.oddwatch"
+    place.write_bytes(b"as it was")
+
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("monitor.runtimes.exported.write_atomically", full)
+    with pytest.raises(StoreError, match="No space left"):
+        write_export(world.onnx, place)
+    assert place.read_bytes() == b"as it was"
+
+
+def test_cuda_and_the_wrong_half_are_refused(world: World) -> None:
+    with pytest.raises(UsageError, match="runs on the CPU"):
+        load_model(world.onnx_file, "cuda")
+    with pytest.raises(UsageError, match="which watches video"):
+        load_still_model(world.onnx_file)
+
+
+def test_a_trained_model_runs_on_torch_alone(world: World) -> None:
+    choose_runtime(world.model.detector, "torch")
+    with pytest.raises(UsageError, match="oddwatch export MODEL --to onnx"):
+        choose_runtime(world.model.detector, "onnxruntime")
+    with pytest.raises(UsageError, match="'tensorrt' is not known"):
+        choose_runtime(world.model.detector, "tensorrt")
+
+
+def test_bytes_and_floats_are_the_same_to_torch(world: World) -> None:
+    clips = clips_for(world.onnx, 2)
+    runtime = runtime_of(world.model.detector)
+    wanted = runtime.examine(torch.from_numpy(clips) / 255)
+    assert np.array_equal(runtime.examine(clips).scores, wanted.scores)

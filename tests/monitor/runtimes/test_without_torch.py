@@ -1,0 +1,115 @@
+"""score, watch and inspect on exported models where torch cannot be imported."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from monitor.model import load_model
+from monitor.runtimes import Exported, read_export, write_export
+from monitor.stills.threshold import calibrate_scores
+from tests.monitor.runtimes.conftest import World
+from tests.monitor.stills.sets import pictures
+
+FORBIDDING = """
+import sys
+
+class Forbidden:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "kornia"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name.split(".")[0])
+
+sys.meta_path.insert(0, Forbidden())
+from monitor.cli import main
+main(sys.argv[1:])
+"""
+
+
+def oddwatch(*words: object, cache: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FORBIDDING, *map(str, words)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"XDG_CACHE_HOME": str(cache), "OMP_NUM_THREADS": "1"},
+        cwd=Path(__file__).parents[3],
+    )
+
+
+@pytest.mark.slow
+def test_score_gives_what_it_gives_with_torch(world: World, tmp_path: Path) -> None:
+    answer = oddwatch(
+        "score", world.onnx_file, world.data, "-o", tmp_path / "out", "--json", cache=tmp_path
+    )
+    assert answer.returncode == 0, answer.stderr
+    report = json.loads(answer.stdout)
+    assert report["detector"] == "frame_prediction"
+    assert "torch" not in report["versions"]
+    assert report["auroc_micro"] is not None
+    assert (tmp_path / "out" / "report.html").stat().st_size > 10_000
+    rows = (tmp_path / "out" / "scores.csv").read_text().splitlines()
+    assert len(rows) > 100
+
+
+def test_watch_watches(world: World, tmp_path: Path) -> None:
+    film = next((world.data / "testing" / "frames").iterdir())
+    words = ("--model", world.onnx_file, "--headless", "-o", tmp_path / "out", "--json")
+    answer = oddwatch("watch", film, *words, "--runtime", "onnxruntime", cache=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    assert '"readings":' in answer.stdout.replace('" :', '":')
+
+
+@pytest.fixture(scope="session")
+def still_file(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A judge of pictures: the video graph of one frame would do, but for its length."""
+    import torch
+
+    from models.export import to_onnx
+    from models.registry import build
+
+    torch.manual_seed(0)
+    detector = build("cae", widths=(4, 8), size=(32, 32))
+    detector.fitted = True
+    graph = to_onnx(detector)
+    facts = replace(
+        world.onnx.facts,
+        detector="cae",
+        kind="image",
+        spec=detector.spec,
+        terms=graph.terms,
+        calibration=calibrate_scores(np.linspace(0.1, 0.2, 40)).to_dict(),
+        provenance={"map_usual": 0.1, "map_high": 0.2},
+    )
+    place = tmp_path_factory.mktemp("stills") / "plate.oddwatch"
+    write_export(Exported(facts, (graph.content,)), place)
+    return place
+
+
+@pytest.mark.slow
+def test_inspect_inspects(still_file: Path, tmp_path: Path) -> None:
+    named = pictures(tmp_path / "snaps", 3)
+    answer = oddwatch("inspect", still_file, *named, "-o", tmp_path / "o", "--json", cache=tmp_path)
+    assert answer.returncode in (0, 3), answer.stderr
+    lines = [json.loads(line) for line in answer.stdout.splitlines()]
+    assert [Path(line["path"]).name for line in lines[:3]] == ["000.png", "001.png", "002.png"]
+    assert all(line["verdict"] in ("ok", "defective") for line in lines[:3])
+
+
+@pytest.mark.slow
+def test_a_trained_model_says_what_is_missing(world: World, tmp_path: Path) -> None:
+    answer = oddwatch("score", world.trained, world.data, "-o", tmp_path / "out", cache=tmp_path)
+    assert answer.returncode == 2
+    assert "torch is not installed here: expected a file of export" in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_the_file_is_found_again_by_its_content_not_its_name(world: World, tmp_path: Path) -> None:
+    renamed = tmp_path / "door.pt"
+    renamed.write_bytes(world.onnx_file.read_bytes())
+    assert read_export(renamed) is not None
+    assert isinstance(load_model(renamed).detector, Exported)
