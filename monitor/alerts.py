@@ -81,6 +81,7 @@ class AlertStage:
         self._open: _Open | None = None
         self._free_s = -inf  # when the last one was split: the next starts no earlier
         self._split_from = ""
+        self.level = -inf  # that the newest reading brought about; over `enter`, an alert is due
 
     def feed(self, reading: Reading) -> list[Alert]:
         """Take the next reading; one that is late or whose score is not finite is passed over."""
@@ -96,6 +97,7 @@ class AlertStage:
         if stretch is None or step != "next":
             stretch = self._stretch = self._start_stretch(reading)
         now = stretch.meter.feed(reading.score, reading.frame.time_s)
+        self.level = now.level
         self._remember(stretch, reading)
         if self._open is not None:
             told += self._carry_on(self._open, reading, now, stretch)

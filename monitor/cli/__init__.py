@@ -14,14 +14,18 @@ from typing import Annotated
 import typer
 
 import monitor
+from monitor.cli.bench import bench as bench_command
 from monitor.cli.calibrate import calibrate as calibrate_command
 from monitor.cli.check import check as check_command
 from monitor.cli.compare import compare as compare_command
 from monitor.cli.demo import demo as demo_command
 from monitor.cli.detectors import detectors as detectors_command
+from monitor.cli.doctor import doctor as doctor_command
 from monitor.cli.events import app as events_app
+from monitor.cli.export import export as export_command
 from monitor.cli.inspect import inspect as inspect_command
 from monitor.cli.score import score as score_command
+from monitor.cli.status import status as status_command
 from monitor.cli.train import train as train_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError
@@ -49,6 +53,10 @@ app.command("score")(score_command)
 app.command("inspect")(inspect_command)
 app.command("compare")(compare_command)
 app.command("watch")(watch_command)
+app.command("status")(status_command)
+app.command("doctor")(doctor_command)
+app.command("export")(export_command)
+app.command("bench")(bench_command)
 app.add_typer(events_app, name="events")
 
 

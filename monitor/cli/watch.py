@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.check import refuse_config
 from monitor.cli.events import DATABASE, DEFAULT_FOLDER, parse_time
 from monitor.cli.quiet import quiet_sources
 from monitor.cli.stopping import stop_on_signals
@@ -29,9 +28,15 @@ def watch(
     *,
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE", help="Video files, folders of frames, or one camera."),
+        typer.Argument(
+            metavar="CONFIG|SOURCE",
+            help="A configuration of cameras; or video files, folders of frames, or one camera.",
+        ),
     ],
-    model: Annotated[Path, typer.Option("--model", "-m", help="A trained, calibrated model.")],
+    model: Annotated[
+        Path | None,
+        typer.Option("--model", "-m", help="A trained, calibrated model; not with CONFIG."),
+    ] = None,
     headless: Annotated[
         bool, typer.Option("--headless", help="Print lines; no dashboard.")
     ] = False,
@@ -53,18 +58,30 @@ def watch(
         typer.Option(metavar="TIME", help="When the recording began; without it, now."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    runtime: Annotated[
+        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+    ] = "auto",
 ) -> None:
-    """Watch files or a camera.
+    """Watch cameras or files.
 
     What is not usual there is told, stored and shown in snapshots and clips. Ctrl-C ends it, with
-    what is open stored. Several files are watched one after another.
+    what is open stored. CONFIG names any number of cameras, each with its model or learning its
+    own, and is watched until the engine is stopped; on a terminal with a dashboard. Several files
+    are watched one after another.
 
     \b
-    Examples:  oddwatch watch rtsp://camera/stream --model door.pt --headless
+    Examples:  oddwatch watch cameras.toml
+               oddwatch watch rtsp://camera/stream --model door.pt --headless
                oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
     """  # noqa: D301
-    for source in sources:
-        refuse_config(source)
+    if any(source.endswith(".toml") for source in sources):
+        _watch_config(sources, model, headless=headless)
+        return
+    if model is None:
+        raise UsageError(
+            "--model: expected a trained model to judge by; oddwatch train makes one "
+            "(see: oddwatch watch --help)"
+        )
     began = _parse_origin(origin)
     if not headless:
         print(
@@ -72,7 +89,8 @@ def watch(
         )
 
     from monitor.cli.watch_lines import JsonTeller, TextTeller
-    from monitor.model import choose_device, load_model
+    from monitor.model import load_model
+    from monitor.runtimes import choose_runtime
     from monitor.watching import WatchSettings
 
     place = store or str(out / DATABASE)
@@ -82,8 +100,9 @@ def watch(
     with ExitStack() as held:
         held.enter_context(quiet_sources())
         opened = _open_all(sources, held)
-        trained = load_model(model, choose_device(device))
+        trained = load_model(model, device)
         trained.calibrated()
+        choose_runtime(trained.detector, runtime)
         kept = held.enter_context(_open_store(place, out))
         teller = JsonTeller() if as_json else TextTeller(place, out)
         stop = held.enter_context(stop_on_signals())
@@ -91,6 +110,16 @@ def watch(
         whole = [round_.watch(name, source) for name, source in opened.items()]
     if not all(whole):
         raise typer.Exit(1)
+
+
+def _watch_config(sources: list[str], model: Path | None, *, headless: bool) -> None:
+    from monitor.cli.live import watch_config
+
+    if len(sources) > 1 or model is not None:
+        raise UsageError(
+            f"{sources[0]}: a configuration is watched by itself; the models stand in it"
+        )
+    watch_config(Path(sources[0]), headless=headless)
 
 
 @dataclass(frozen=True)

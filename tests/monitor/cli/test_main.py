@@ -117,7 +117,7 @@ def test_wrong_use_is_said_in_a_line(capsys: Capsys) -> None:
     assert answer.err.count("\n") == 1
     answer = call(capsys, "watch", "a.mp4")
     assert answer.status == 2
-    assert "'--model'" in answer.err
+    assert "--model" in answer.err
     assert answer.err.endswith("(see: oddwatch watch --help)\n")
 
 

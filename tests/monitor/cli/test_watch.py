@@ -146,7 +146,7 @@ def test_wrong_use_is_said_before_anything_is_watched(
     film(tmp_path / "calm.mp4", 1)
     cases: list[tuple[tuple[str, ...], int, str]] = [
         (("nowhere.mp4",), 1, "nowhere.mp4: expected a video file or a folder"),
-        (("watch.toml",), 2, "configuration files are not read by this version"),
+        (("watch.toml",), 2, "a configuration is watched by itself"),
         (("calm.mp4", "--origin", "soon"), 2, "'soon': expected"),
         (
             ("calm.mp4", "-o", "calm.mp4"),

@@ -1,0 +1,1 @@
+"""Faults, load and endurance of the live engine against real servers."""

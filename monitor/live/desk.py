@@ -1,0 +1,245 @@
+"""Where what happened becomes rows, pictures, clips, notices and messages for clients.
+
+Everything slow is handed on: rows to the store's writer, pictures to a thread. Knows nothing of
+how alerts come about.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from ulid import ULID
+
+from monitor.api.hub import Hub
+from monitor.api.metrics import Metrics
+from monitor.api.schema import AlertView, HealthView, Message
+from monitor.api.stored import alert_view
+from monitor.capture.records import ClipFailed, ClipWritten, EndClip, StartClip
+from monitor.errors import MonitorError, StoreError
+from monitor.live.clock import Clock
+from monitor.live.evidence import Exhibit, paths_for, write_snapshot
+from monitor.live.health import Closed, HealthNews, Opened
+from monitor.live.station import AlertNews, Station
+from monitor.records import Alert
+from monitor.store import Facts, HealthEvent, Store
+from monitor.store_writer import Attached, FellIll, Recorded, Recovered, StoreWriter
+from monitor.telling import Telling
+
+log = logging.getLogger(__name__)
+
+KEPT_HEALTH = 500  # events in memory, for clients
+
+
+@dataclass(slots=True)
+class _Open:
+    """An alert in progress."""
+
+    origin: datetime  # wall clock at second 0 of the machine's clock, fixed for the alert
+    shown: float  # strength of what its snapshot shows
+    clip: bool
+
+
+class Desk:
+    """All methods are called in the engine's loop and return at once."""
+
+    def __init__(  # noqa: PLR0913, PLR0917
+        self,
+        store: Store,
+        writer: StoreWriter,
+        telling: Telling,
+        hub: Hub,
+        metrics: Metrics,
+        folder: Path,
+        clock: Clock,
+    ) -> None:
+        self._store = store
+        self._writer = writer
+        self._telling = telling
+        self._hub = hub
+        self._metrics = metrics
+        self._folder = folder
+        self._clock = clock
+        self._open: dict[str, _Open] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._ill: dict[tuple[str | None, str], HealthView] = {}
+        self.health: list[HealthView] = []  # oldest first
+        self.clips_allowed = True
+        self.last_alert: dict[str, datetime] = {}
+        self.alerts: dict[str, list[datetime]] = {}  # beginnings per camera, of this run's last day
+
+    @property
+    def open_alerts(self) -> int:
+        """How many are in progress."""
+        return len(self._open)
+
+    def take_alert(self, station: Station, news: AlertNews) -> None:
+        """A phase of an alert."""
+        alert = news.alert
+        if alert.phase == "new":
+            self._begin(station, alert)
+        case = self._open.setdefault(
+            alert.id, _Open(self._origin(), shown=float("-inf"), clip=False)
+        )
+        notices = self._telling.alert(alert, news.strength, case.origin, station.settings)
+        model = station.model.path if station.model else ""
+        facts = Facts(
+            strength=news.strength,
+            peak_level=station.peak_level,
+            threshold=station.calibration.rule.enter if station.calibration else None,
+            model_digest=station.model.digest if station.model else "",
+        )
+        self._writer.put(Recorded(alert, case.origin, model, facts, tuple(notices)))
+        self._show(station, news, case)
+        if alert.phase == "end":
+            self._end(station, alert, case)
+        self._hub.publish(Message(alerts=[view_of(alert, news.strength, case.origin, model)]))
+
+    def take_clip(self, notice: ClipWritten | ClipFailed) -> None:
+        """The worker has written a clip, or could not."""
+        if isinstance(notice, ClipFailed):
+            log.warning("no clip for alert %s: %s", notice.alert_id, notice.text)
+            return
+        self._writer.put(Attached(notice.alert_id, clip=self._relative(notice.path)))
+        self._soon(self._tell_again(notice.alert_id))
+
+    def take_health(self, camera: str | None, news: HealthNews, now_s: float) -> None:
+        """A health event begins or is over."""
+        key = (camera, news.kind)
+        at = self._clock.wall(now_s)
+        if isinstance(news, Closed):
+            self._recover(key, at)
+            return
+        known = self._ill.get(key)
+        view = HealthView(
+            id=known.id if known else str(ULID()),
+            camera=camera,
+            kind=news.kind,
+            severity=news.severity,
+            text=news.text,
+            started_at=known.started_at if known else at,
+        )
+        if known is not None and known.text == view.text:
+            return
+        self._keep_health(key, view)
+        event = HealthEvent(
+            view.id, camera, news.kind, news.severity, news.text, view.started_at, None
+        )
+        notices = () if known else tuple(self._telling.health(event))
+        self._writer.put(FellIll(event, notices))
+        log.log(_level(news), "%s%s", f"{camera}: " if camera else "", news.text)
+
+    def forget(self, camera: str, now_s: float) -> None:
+        """A camera is no more: nothing is wrong with it any longer."""
+        for key in [key for key in self._ill if key[0] == camera]:
+            self._recover(key, self._clock.wall(now_s))
+
+    def alert_changed(self, alert_id: str) -> None:
+        """Somebody changed its row: tell all clients."""
+        self._soon(self._tell_again(alert_id))
+
+    async def close(self) -> None:
+        """Let what is being written be written."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=3)
+
+    def _begin(self, station: Station, alert: Alert) -> None:
+        now = self._origin() + timedelta(seconds=alert.start_s)
+        self.last_alert[station.name] = now
+        today = [at for at in self.alerts.get(station.name, []) if at > now - timedelta(days=1)]
+        self.alerts[station.name] = [*today, now]
+        self._metrics.alert(station.name)
+        case = self._open[alert.id] = _Open(self._origin(), shown=float("-inf"), clip=False)
+        if self.clips_allowed and station.settings.longest_clip_s:
+            _, clip = paths_for(self._folder, station.name, alert.id)
+            settings = station.settings
+            from_s = alert.start_s - settings.pre_s
+            station.send(StartClip(alert.id, clip, from_s, settings.longest_clip_s))
+            case.clip = True
+
+    def _end(self, station: Station, alert: Alert, case: _Open) -> None:
+        del self._open[alert.id]
+        if case.clip:
+            station.send(EndClip(alert.id, alert.end_s + station.settings.post_s))
+
+    def _show(self, station: Station, news: AlertNews, case: _Open) -> None:
+        peak = news.peak
+        if peak is None or peak.jpeg is None or news.strength <= case.shown:
+            return
+        case.shown = news.strength
+        high = station.model.map_high if station.model else None
+        exhibit = Exhibit(news.alert.id, peak.jpeg, peak.map, high)
+        self._soon(self._write_snapshot(station.name, exhibit))
+
+    async def _write_snapshot(self, camera: str, exhibit: Exhibit) -> None:
+        try:
+            path = await asyncio.to_thread(write_snapshot, self._folder, camera, exhibit)
+        except StoreError as error:
+            now_s = self._clock.now_s()
+            self.take_health(None, Opened("disk", "error", str(error)), now_s)
+            return
+        self._writer.put(Attached(exhibit.alert_id, snapshot=self._relative(path)))
+        await self._tell_again(exhibit.alert_id)
+
+    async def _tell_again(self, alert_id: str) -> None:
+        await asyncio.sleep(0.3)  # the writer gathers for 0.1 s
+        try:
+            stored = await asyncio.to_thread(self._store.get, alert_id)
+        except MonitorError:
+            return  # not written yet, or the store fails: said elsewhere
+        self._hub.publish(Message(alerts=[alert_view(stored)]))
+
+    def _recover(self, key: tuple[str | None, str], at: datetime) -> None:
+        known = self._ill.pop(key, None)
+        if known is None:
+            return
+        over = known.model_copy(update={"ended_at": at})
+        self._keep_health(key, over)
+        event = HealthEvent(
+            over.id, over.camera, over.kind, over.severity, over.text, over.started_at, at
+        )
+        self._writer.put(Recovered(over.id, at, tuple(self._telling.health(event))))
+
+    def _keep_health(self, key: tuple[str | None, str], view: HealthView) -> None:
+        if view.ended_at is None:
+            self._ill[key] = view
+        self.health = [known for known in self.health if known.id != view.id][-KEPT_HEALTH:]
+        self.health.append(view)
+        self._hub.publish(Message(health=[view]))
+
+    def _origin(self) -> datetime:
+        return self._clock.wall(0.0)
+
+    def _relative(self, path: Path) -> str:
+        return str(path.absolute())
+
+    def _soon(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def view_of(alert: Alert, strength: float, origin: datetime, model: str) -> AlertView:
+    """A phase as clients are told at once; its files and what people said come from the store."""
+    return AlertView(
+        id=alert.id,
+        camera=alert.source,
+        phase=alert.phase,
+        revision=alert.revision,
+        started_at=origin + timedelta(seconds=alert.start_s),
+        ended_at=origin + timedelta(seconds=alert.end_s),
+        peak_at=origin + timedelta(seconds=alert.peak_s),
+        strength=strength,
+        p_value=alert.peak_p_value,
+        reason=alert.reason,
+        ended_by=alert.ended_by,
+        continues=alert.continues,
+        model=model,
+    )
+
+
+def _level(news: Opened) -> int:
+    return {"info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}[news.severity]

@@ -1,0 +1,186 @@
+"""A camera that learns its own model: collects normal footage, trains, calibrates, goes live.
+
+Footage is cut by the capture worker from the packets that come anyway; training is the command a
+user would type, in a process of low priority. What was collected or learned outlives a restart.
+"""
+
+import asyncio
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from monitor.api.schema import Learning
+from monitor.capture.records import ClipFailed, ClipWritten, Command, EndClip, StartClip
+from monitor.errors import StoreError
+from monitor.files import write_atomically
+from monitor.recorder import safe_name
+
+LOWEST = 15  # niceness of training: live scoring comes first
+LEAST_S = 5.0  # a shorter stretch is not worth keeping
+SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
+
+
+@dataclass(slots=True)
+class _Segment:
+    path: Path
+    began_s: float  # time.monotonic(), as below
+    ended_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Learner:
+    """One camera's own model. Asked by the engine in its loop; nothing here waits."""
+
+    folder: Path  # of the engine
+    camera: str
+    wanted_s: float
+    detector: str
+    minutes: float
+    false_alarms_per_day: float = 0.0  # 0: the command's own default
+    fault: str = ""
+    _collected: dict[str, float] = field(default_factory=dict)  # file name -> seconds
+    _open: _Segment | None = None
+    _started_s: float | None = None  # of training
+    _running: "asyncio.subprocess.Process | None" = None
+
+    def __post_init__(self) -> None:
+        """Take up what an earlier run collected."""
+        try:
+            noted = json.loads(self._notes.read_text())
+            self._collected = {k: float(v) for k, v in noted.items() if (self.own / k).exists()}
+        except (OSError, ValueError, AttributeError):
+            self._collected = {}
+
+    @property
+    def own(self) -> Path:
+        """Where this camera's footage lies."""
+        return self.folder / "learning" / safe_name(self.camera)
+
+    @property
+    def model(self) -> Path:
+        """Where its model will lie, or does."""
+        return self.folder / "models" / f"{safe_name(self.camera)}.pt"
+
+    @property
+    def collected_s(self) -> float:
+        """Of whole segments."""
+        return sum(self._collected.values())
+
+    @property
+    def enough(self) -> bool:
+        """Whether training can begin."""
+        return self.collected_s >= self.wanted_s and self._open is None
+
+    @property
+    def collecting(self) -> bool:
+        """Whether a segment is being written."""
+        return self._open is not None
+
+    @property
+    def training(self) -> bool:
+        """Whether the training process runs."""
+        return self._running is not None
+
+    def collect(self, now_s: float) -> Command | None:
+        """A segment to begin, where one is needed and none is open."""
+        if self._open is not None or self.collected_s >= self.wanted_s:
+            return None
+        self.own.mkdir(parents=True, exist_ok=True)
+        path = self.own / f"{len(self._collected):04d}-{int(now_s)}.mp4"
+        self._open = _Segment(path, now_s)
+        rest_s = max(LEAST_S, self.wanted_s - self.collected_s)
+        return StartClip(self._id(path), path, now_s, min(SEGMENT_S, rest_s) + 1)
+
+    def due(self, now_s: float) -> Command | None:
+        """The end of the open segment, once it is long enough."""
+        if self._open is None:
+            return None
+        length_s = now_s - self._open.began_s
+        if length_s < min(SEGMENT_S, max(LEAST_S, self.wanted_s - self.collected_s)):
+            return None
+        return self.break_off(now_s)
+
+    def break_off(self, now_s: float) -> Command | None:
+        """The end of the open segment at once: it is long enough, or the camera is gone."""
+        if self._open is None or self._open.ended_s:
+            return None
+        self._open.ended_s = now_s
+        return EndClip(self._id(self._open.path), now_s)
+
+    def written(self, notice: ClipWritten | ClipFailed) -> bool:
+        """Whether this was a segment of ours."""
+        if self._open is None or notice.alert_id != self._id(self._open.path):
+            return False
+        path, length_s = self._open.path, self._open.ended_s - self._open.began_s
+        self._open = None
+        if isinstance(notice, ClipWritten) and length_s >= LEAST_S:
+            self._collected[notice.path.name] = length_s
+            write_atomically(self._notes, json.dumps(self._collected))
+        elif isinstance(notice, ClipWritten):
+            notice.path.unlink(missing_ok=True)
+        else:
+            self.fault = notice.text
+            path.unlink(missing_ok=True)
+        return True
+
+    def lost(self) -> None:
+        """The worker that was writing is gone; what it wrote is not whole."""
+        self._open = None
+
+    async def train(self, now_s: float) -> str:
+        """Train and calibrate; empty: the model stands, else why not, in one line."""
+        self._started_s = now_s
+        self.model.parent.mkdir(parents=True, exist_ok=True)
+        new = self.model.with_suffix(".new.pt")
+        words = ["train", self.detector, str(self.own), "--minutes", f"{self.minutes:g}"]
+        if self.false_alarms_per_day:
+            words += ["--false-alarms-per-day", f"{self.false_alarms_per_day:g}"]
+        self._running = await asyncio.create_subprocess_exec(
+            "nice", "-n", str(LOWEST), sys.executable, "-m", "monitor", *words, "-o", str(new),
+            stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            _, said = await self._running.communicate()
+            if self._running.returncode:
+                return _last_line(said) or f"training ended with {self._running.returncode}"
+            new.replace(self.model)
+        except OSError as error:
+            raise StoreError(f"{self.model} cannot be written: {error.strerror}") from error
+        finally:
+            if self._running.returncode is None:
+                self._running.terminate()
+            self._running = None
+        return ""
+
+    def forget(self) -> None:
+        """Begin anew, for a camera whose scene has changed; its model works until the next."""
+        for name in self._collected:
+            (self.own / name).unlink(missing_ok=True)
+        self._collected = {}
+        self._notes.unlink(missing_ok=True)
+        self.fault = ""
+
+    def progress(self, now_s: float) -> Learning:
+        """How far it is."""
+        if self._running is not None:
+            share = min((now_s - (self._started_s or now_s)) / (60 * self.minutes), 1.0)
+            step: Literal["training", "calibrating"] = "calibrating" if share == 1 else "training"
+            return Learning(step=step, share=share, text=f"{step} {self.detector}")
+        have_s = self.collected_s + (now_s - self._open.began_s if self._open else 0.0)
+        share = min(have_s / self.wanted_s, 1.0) if self.wanted_s else 1.0
+        text = f"{have_s / 60:.0f} of {self.wanted_s / 60:.0f} min of normal footage"
+        return Learning(step="collecting", share=share, text=text)
+
+    @property
+    def _notes(self) -> Path:
+        return self.own / "collected.json"
+
+    def _id(self, path: Path) -> str:
+        return f"learning-{path.stem}"
+
+
+def _last_line(said: bytes) -> str:
+    lines = said.decode(errors="replace").strip().splitlines()
+    return lines[-1].removeprefix("error: ") if lines else ""

@@ -1,0 +1,96 @@
+"""How cameras come to their models: given, found from an earlier run, or learned by themselves."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from monitor.config.settings import CameraSettings
+from monitor.config.spans import parse_span
+from monitor.errors import MonitorError, UsageError
+from monitor.live.clock import Clock
+from monitor.live.crew import Crew
+from monitor.live.learner import Learner
+from monitor.live.station import Station
+
+log = logging.getLogger(__name__)
+
+
+def learner_of(camera: CameraSettings, folder: Path) -> Learner | None:
+    """For a camera that is to learn by itself."""
+    if not camera.learn:
+        return None
+    return Learner(
+        folder,
+        camera.name,
+        parse_span(camera.learn),
+        camera.detector,
+        camera.train_minutes,
+        camera.false_alarms_per_day,
+    )
+
+
+class School:
+    """Asked in the engine's loop; training runs in processes of its own, one per camera."""
+
+    def __init__(self, crew: Crew, clock: Clock) -> None:
+        self._crew = crew
+        self._clock = clock
+        self._training: dict[str, asyncio.Task[None]] = {}
+
+    def admit(self, name: str) -> None:
+        """Have a camera judged by the model there is for it; else it learns, or says why not."""
+        station = self._crew.stations[name]
+        path = station.settings.model
+        if not path and station.learner is not None and station.learner.model.exists():
+            path = str(station.learner.model)
+        if path:
+            self._crew.judge_by(name, path, self._clock.now_s())
+        elif station.learner is None:
+            station.fault = "no model: give `model`, or `learn` to let it learn its own"
+
+    def look_round(self) -> None:
+        """Train where enough footage is collected; one camera at a time, it is slow enough."""
+        for station in self._crew.stations.values():
+            ready = station.wants_model and station.learner is not None and station.learner.enough
+            if ready and not self._training and not station.fault:
+                self._training[station.name] = asyncio.create_task(self._train(station))
+
+    def relearn(self, name: str) -> str:
+        """Forget what a camera learned and begin anew; its old model judges until then.
+
+        Raises:
+            UsageError: The camera does not learn by itself.
+        """
+        station = self._crew.stations[name]
+        station.eyes.relearn()
+        if station.learner is None:
+            raise UsageError(
+                f"{name} has a model that was given to it, {station.settings.model}: train that "
+                "anew, or set `learn`; what its picture usually looks like is learned anew"
+            )
+        station.learner.forget()
+        station.begin_learning()
+        return f"{name} learns anew from {station.settings.learn} of footage"
+
+    async def close(self) -> None:
+        """Break off what is being trained; what was collected stays."""
+        for task in self._training.values():
+            task.cancel()
+        await asyncio.gather(*self._training.values(), return_exceptions=True)
+
+    async def _train(self, station: Station) -> None:
+        learner = station.learner
+        assert learner is not None  # it has collected
+        log.info("%s: training on %.0f s of footage", station.name, learner.collected_s)
+        try:
+            why = await learner.train(self._clock.now_s())
+        except (MonitorError, OSError) as error:
+            why = str(error)
+        finally:
+            self._training.pop(station.name, None)
+        if why:
+            station.fault = f"learning failed: {why}"
+            return
+        log.info("%s: learned; it goes live", station.name)
+        self._crew.forget_model(str(learner.model))
+        self._crew.judge_by(station.name, str(learner.model), self._clock.now_s())
