@@ -293,9 +293,9 @@ def unreachable(folder: Path) -> Result:
         with RunningEngine(folder, cameras) as engine:
             engine.wait(lambda: engine.camera("cam0")["state"] == "running", 60)
             time.sleep(20)
-            before = _figures(engine)
+            before = figures(engine)
             time.sleep(120)
-            after = _figures(engine)
+            after = figures(engine)
             flat = after["fds"] <= before["fds"] + 2 and after["children"] <= before["children"]
             state = engine.camera("one")["state"]
             return flat and state in ("backoff", "connecting", "failed"), f"{before} then {after}"
@@ -355,7 +355,8 @@ def _reload(engine: RunningEngine) -> None:
     psutil.Process(engine.pid).send_signal(signal.SIGHUP)
 
 
-def _figures(engine: RunningEngine) -> dict[str, float]:
+def figures(engine: RunningEngine) -> dict[str, float]:
+    """Of the engine and all its processes."""
     tree = engine.tree()
     return {
         "MB": round(sum(p.memory_info().rss for p in tree) / 1e6),

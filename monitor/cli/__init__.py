@@ -23,10 +23,12 @@ from monitor.cli.detectors import detectors as detectors_command
 from monitor.cli.doctor import doctor as doctor_command
 from monitor.cli.events import app as events_app
 from monitor.cli.export import export as export_command
+from monitor.cli.far import with_address
 from monitor.cli.inspect import inspect as inspect_command
 from monitor.cli.score import score as score_command
 from monitor.cli.status import status as status_command
 from monitor.cli.train import train as train_command
+from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError
 from monitor.memory import give_back_large_blocks
@@ -53,6 +55,7 @@ app.command("score")(score_command)
 app.command("inspect")(inspect_command)
 app.command("compare")(compare_command)
 app.command("watch")(watch_command)
+app.command("tui")(tui_command)
 app.command("status")(status_command)
 app.command("doctor")(doctor_command)
 app.command("export")(export_command)
@@ -86,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     give_back_large_blocks()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
+    words = with_address([word for word in words if word != "--debug"])
     sys.exit(_run(words, debug=debug))
 
 

@@ -1,0 +1,134 @@
+"""`oddwatch tui`: a dashboard in the terminal, attached to engines that run, or to a result."""
+
+import os
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from monitor.errors import UsageError
+
+if TYPE_CHECKING:
+    from monitor.api.client import Client
+
+NO_TERMINAL = (
+    "oddwatch tui draws on a terminal, and this is none: use oddwatch events list --follow --json"
+)
+
+
+class Images(StrEnum):
+    """How pictures are drawn."""
+
+    OFF = "off"
+    HALF = "half"
+    AUTO = "auto"
+
+
+def tui(
+    urls: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[URL|DIR]...", help="Engines, or folders they run in."),
+    ] = None,
+    *,
+    replay: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Play a result of oddwatch score.")
+    ] = None,
+    token: Annotated[
+        str, typer.Option(metavar="REF", help="env:NAME or file:PATH, where engines want one.")
+    ] = "",
+    images: Annotated[
+        Images, typer.Option(help="Pictures: none, in half cells, or by Kitty or Sixel.")
+    ] = Images.AUTO,
+) -> None:
+    """Attach a dashboard to engines that run; closing it stops none of them.
+
+    Without a URL, to the engine in the folder oddwatch here, else to 127.0.0.1:8737.
+
+    \b
+    Examples:  oddwatch tui
+               oddwatch tui http://north:8737 http://south:8737 --token env:ODDWATCH_TOKEN
+               oddwatch tui --replay yesterday
+    """  # noqa: D301
+    if replay is not None and urls:
+        raise UsageError("--replay plays one folder: leave the addresses out")
+    if replay is None:
+        show(urls or [_nearest()], token=token, images=images)
+        return
+    _check_terminal()
+    from monitor.tui.replay_app import ReplayDashboard
+    from monitor.tui.state.recording import read_recording
+    from monitor.tui.state.settings import settings_path
+
+    ReplayDashboard(read_recording(replay), settings=settings_path()).run()
+
+
+def show(
+    places: Sequence[str],
+    *,
+    token: str = "",
+    images: Images = Images.AUTO,
+    started: bool = False,
+) -> bool:
+    """A dashboard of engines at these addresses or in these folders, until it is closed.
+
+    `started`: the engine ends with this program unless a person says otherwise; gives back
+    whether it shall be stopped.
+
+    Raises:
+        UsageError: This is no terminal, an address is none, or a token cannot be read.
+        EngineGone: No engine runs in a folder.
+    """
+    _check_terminal()
+    from monitor.tui.app import Dashboard
+    from monitor.tui.state.settings import settings_path
+
+    held = secret(token)
+    engines = [_client(place, held) for place in places]
+    dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=started)
+    return dashboard.run() == "stop"
+
+
+def _check_terminal() -> None:
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last of them
+    if not all(stream.isatty() for stream in streams):
+        raise UsageError(NO_TERMINAL)
+
+
+def secret(reference: str) -> str:
+    """What `env:NAME` or `file:PATH` refers to; without one, the variable ODDWATCH_TOKEN.
+
+    Raises:
+        UsageError: If it is neither, or there is nothing.
+    """
+    from monitor.api.finding import read_token
+
+    kind, _, rest = reference.partition(":")
+    if not reference:
+        return read_token()
+    if kind == "file" and rest:
+        return read_token(Path(rest))
+    if kind == "env" and rest:
+        if not os.environ.get(rest):
+            raise UsageError(f"--token env:{rest}: there is no such variable, or it is empty")
+        return os.environ[rest].strip()
+    raise UsageError("--token: expected env:NAME or file:PATH, so that no token is in a history")
+
+
+def _client(place: str, token: str) -> "Client":
+    from monitor.api.client import Client
+    from monitor.api.finding import find_engine
+
+    folder = Path(place)
+    if "://" not in place and folder.is_dir():
+        place = find_engine(folder).url
+    return Client(place, token)
+
+
+def _nearest() -> str:
+    """The engine that runs in the default folder; else where one answers by default."""
+    from monitor.api.finding import WHEREABOUTS
+
+    return "oddwatch" if (Path("oddwatch") / WHEREABOUTS).is_file() else "http://127.0.0.1:8737"

@@ -1,0 +1,1 @@
+"""The terminal dashboard: a thin client of the engine's API."""

@@ -1,0 +1,74 @@
+"""The command palette: every action by its name, and every camera."""
+
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from monitor.tui.state.site import Camera
+
+if TYPE_CHECKING:
+    from monitor.tui.app import Dashboard
+
+ACTIONS = (
+    ("Live: all cameras", "app.show('live')", "1"),
+    ("Alerts: table with filters", "app.show('alerts')", "2"),
+    ("Stills: product lines", "app.show('stills')", "3"),
+    ("Health: engine, disk, log", "app.show('health')", "4"),
+    ("Help for what has the focus", "app.help", "?"),
+    ("Acknowledge the alert, or take that back", "app.acknowledge", "a"),
+    ("Label the alert: true", "app.label('true')", "t"),
+    ("Label the alert: normal here", "app.label('normal_here')", "n"),
+    ("Label the alert: unsure", "app.label('unsure')", "y"),
+    ("Write a note on the alert", "app.note", "e"),
+    ("Undo what was said last", "app.undo", "u"),
+    ("Keep the alert for ever, or as others", "app.pin", "P"),
+    ("Open the clip of the alert", "app.open_clip", "o"),
+    ("Export the alerts that match as CSV", "app.export", "x"),
+    ("Mute the camera", "app.mute_camera", "m"),
+    ("Pause the camera, or go on", "app.on_camera('pause')", "p"),
+    ("Let the camera relearn", "app.on_camera('relearn')", "R"),
+    ("Take a snapshot of the camera", "app.on_camera('snapshot')", "x"),
+    ("Go to the newest alert", "app.newest", ""),
+    ("Alarm: bell on or off", "app.ring('bell')", "B"),
+    ("Alarm: notification on or off", "app.ring('notification')", "B"),
+    ("Alarm: flash on or off", "app.ring('flash')", "B"),
+    ("Theme: dark or light", "app.light", ""),
+    ("Save a picture of this screen (SVG)", "app.screenshot", ""),
+)
+
+
+class Commands(Provider):
+    """Actions, then cameras by name."""
+
+    @property
+    def _dashboard(self) -> "Dashboard":
+        return cast("Dashboard", self.app)
+
+    async def discover(self) -> Hits:
+        """Before anything is typed: all actions."""
+        for name, action, key in ACTIONS:
+            yield DiscoveryHit(name, lambda action=action: self._run(action), help=_key(key))
+
+    async def search(self, query: str) -> Hits:
+        """Those whose name matches."""
+        matcher = self.matcher(query)
+        for name, action, key in ACTIONS:
+            score = matcher.match(name)
+            if score > 0:
+                shown = matcher.highlight(name)
+                yield Hit(score, shown, lambda action=action: self._run(action), help=_key(key))
+        for camera in self._dashboard.fleet.all():
+            name = f"Camera: {self._dashboard.fleet.title(camera)}"
+            score = matcher.match(name)
+            if score > 0:
+                yield Hit(score, matcher.highlight(name), lambda camera=camera: self._open(camera))
+
+    async def _run(self, action: str) -> None:
+        await self.app.run_action(action)
+
+    async def _open(self, camera: Camera) -> None:
+        self._dashboard.open_camera(camera)
+
+
+def _key(key: str) -> str | None:
+    return f"key {key}" if key else None

@@ -1,0 +1,1 @@
+"""Pure drawing: values in, lines of text with colours out. Imports no Textual."""

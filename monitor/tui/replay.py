@@ -1,0 +1,128 @@
+"""A recording that answers as an engine does, with a place in time that can be moved."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import NoReturn
+
+from monitor.api.schema import (
+    Action,
+    AlertPage,
+    AlertView,
+    AlertWanted,
+    Message,
+    Said,
+    ScorePoint,
+)
+from monitor.errors import UsageError
+from monitor.tui.state.recording import ORIGIN, Recording
+
+BEAT_S = 0.25
+HOUR_S = 3600.0
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+EVERY = AlertWanted()
+
+
+class Replay:
+    """Plays; `seek`, `pause` and `speed` may be called at any time."""
+
+    def __init__(self, recording: Recording, *, mono: Callable[[], float] = time.monotonic) -> None:
+        self.url = f"replay of {recording.folder.name}"
+        self.recording = recording
+        self.playing = True
+        self.speed = 1.0
+        self.position_s = 0.0
+        self._said_s = -HOUR_S
+        self._mono = mono
+        self._moved = asyncio.Event()
+
+    def seek(self, second: float) -> None:
+        """Go to this second; what came after it has then not happened."""
+        self.position_s = min(max(0.0, second), self.recording.end_s)
+        self._said_s = self.position_s - HOUR_S
+        self._moved.set()
+
+    def faster(self, steps: int) -> None:
+        """One speed up, or with -1 down."""
+        place = SPEEDS.index(self.speed) + steps
+        self.speed = SPEEDS[min(max(0, place), len(SPEEDS) - 1)]
+
+    async def stream(self) -> AsyncGenerator[Message, None]:
+        """Four messages a second, and one at once after a move."""
+        self._said_s = self.position_s - HOUR_S
+        before = self._mono()
+        while True:
+            yield self.recording.at(self.position_s, self._said_s, speed=self.speed)
+            self._said_s = self.position_s
+            try:
+                await asyncio.wait_for(self._moved.wait(), BEAT_S)
+                self._moved.clear()
+            except TimeoutError:
+                pass
+            now = self._mono()
+            if self.playing:
+                self.position_s += (now - before) * self.speed
+                if self.position_s >= self.recording.end_s:
+                    self.position_s, self.playing = self.recording.end_s, False
+            before = now
+
+    async def scores(self, camera: str, since: datetime | None = None) -> list[ScorePoint]:
+        """Until the place in time that is shown, and the alert's own minute after it."""
+        track = next(track for track in self.recording.tracks if track.name == camera)
+        begin = (since - ORIGIN).total_seconds() if since else 0.0
+        return track.points(begin, self.position_s)
+
+    async def alerts(self, wanted: AlertWanted = EVERY) -> AlertPage:
+        """Those that have begun."""
+        found = [a for a in self.recording.alerts_until(self.position_s) if _matches(a, wanted)]
+        if wanted.sort == "strongest":
+            found.sort(key=lambda alert: -(alert.strength or 0.0))
+        else:
+            found.sort(key=lambda alert: alert.started_at, reverse=wanted.sort == "newest")
+        part = found[wanted.offset : wanted.offset + wanted.limit]
+        return AlertPage(total=len(found), offset=wanted.offset, alerts=part)
+
+    async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:  # noqa: ARG002
+        """None: a result has scores, no frames."""
+        return None
+
+    async def snapshot(self, alert_id: str) -> bytes | None:  # noqa: ARG002
+        """None, as `picture`."""
+        return None
+
+    async def say(self, alert_id: str, said: Said) -> AlertView:  # noqa: ARG002
+        """Refused."""
+        _refuse()
+
+    async def save_clip(self, alert_id: str, path: Path) -> int:  # noqa: ARG002
+        """Refused."""
+        _refuse()
+
+    async def act(self, camera: str, action: Action) -> str:  # noqa: ARG002
+        """Refused."""
+        _refuse()
+
+    async def mute(self, camera: str, until: datetime | None) -> str:  # noqa: ARG002
+        """Refused."""
+        _refuse()
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
+def _refuse() -> NoReturn:
+    raise UsageError("this is a replay: nothing can be changed in it")
+
+
+def _matches(alert: AlertView, wanted: AlertWanted) -> bool:
+    text = wanted.text.lower()
+    return (
+        (wanted.camera is None or alert.camera == wanted.camera)
+        and (wanted.open is None or (alert.phase != "end") == wanted.open)
+        and (wanted.acknowledged is None or not wanted.acknowledged)
+        and wanted.label is None
+        and (wanted.since is None or alert.ended_at >= wanted.since)
+        and text in f"{alert.camera} {alert.reason}".lower()
+    )

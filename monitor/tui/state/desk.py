@@ -1,0 +1,230 @@
+"""The desk where alerts are gone through: filters, pages, what was said and how to unsay it.
+
+Asks engines, but imports neither Textual nor HTTP.
+"""
+
+import csv
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Literal
+
+from monitor.api.schema import AlertView, AlertWanted, Label, Said, Sort
+from monitor.tui.engine import Engine
+from monitor.tui.state.fleet import Seen
+from monitor.tui.state.site import Site
+from monitor.tui.state.words import LABELS
+
+PAGE = 100
+MOST_AT_ONCE = 500  # the API's limit
+MOST_EXPORTED = 10_000
+
+Phase = Literal["all", "open", "new", "seen", "true", "normal_here", "unsure"]
+PHASES: tuple[Phase, ...] = ("all", "open", "new", "seen", "true", "normal_here", "unsure")
+DAYS = (0, 1, 7, 30, 365)  # 0: any
+SORTS: tuple[Sort, ...] = ("newest", "oldest", "strongest")
+COLUMNS = (
+    *("engine", "id", "camera", "started_at", "ended_at", "strength", "p_value"),
+    *("label", "acknowledged_at", "note", "reason", "clip"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Which alerts, in which order."""
+
+    phase: Phase = "all"
+    camera: str = ""
+    days: int = 0
+    text: str = ""
+    sort: Sort = "newest"
+
+    def wanted(self, site: Site, *, limit: int, offset: int) -> AlertWanted:
+        """As the API asks for it."""
+        label: Label | None = None
+        if self.phase == "true" or self.phase == "normal_here" or self.phase == "unsure":  # noqa: PLR1714
+            label = self.phase
+        return AlertWanted(
+            camera=self.camera or None,
+            since=site.now - timedelta(days=self.days) if self.days else None,
+            open=True if self.phase == "open" else None,
+            acknowledged={"new": False, "seen": True}.get(self.phase),
+            label=label,
+            text=self.text[:200],
+            sort=self.sort,
+            limit=limit,
+            offset=offset,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An engine to ask, and the site that keeps what it says."""
+
+    engine: Engine
+    site: Site
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What takes something back."""
+
+    seen: Seen
+    unsaid: Said
+    text: str
+
+
+@dataclass(slots=True)
+class Desk:
+    """One page of alerts, of one engine or of several merged."""
+
+    sources: Sequence[Source]
+    filters: Filters = Filters()
+    page: int = 0
+    total: int = 0
+    rows: list[Seen] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+
+    @property
+    def pages(self) -> int:
+        """At least one."""
+        return max(1, -(-self.total // PAGE))
+
+    def narrow(self, **changes: object) -> None:
+        """Other filters, from the first page on."""
+        self.filters = replace(self.filters, **changes)  # type: ignore[arg-type]
+        self.page = 0
+
+    async def load(self) -> None:
+        """Ask for the page. Several engines are merged by asking each for all pages so far."""
+        self.page = max(0, self.page)
+        rows, self.total = await self._fetch(self.page * PAGE, PAGE)
+        if not rows and self.page and self.total:
+            self.page = self.pages - 1
+            rows, self.total = await self._fetch(self.page * PAGE, PAGE)
+        self.rows = rows
+
+    async def _fetch(self, offset: int, limit: int) -> "tuple[list[Seen], int]":
+        if len(self.sources) == 1:
+            source = self.sources[0]
+            asked = self.filters.wanted(source.site, limit=limit, offset=offset)
+            page = await source.engine.alerts(asked)
+            return [Seen(source.site, alert) for alert in page.alerts], page.total
+        merged: list[Seen] = []
+        total = 0
+        for source in self.sources:
+            if source.site.link == "lost":
+                continue
+            most = min(offset + limit, MOST_AT_ONCE)
+            page = await source.engine.alerts(
+                self.filters.wanted(source.site, limit=most, offset=0)
+            )
+            merged += [Seen(source.site, alert) for alert in page.alerts]
+            total += page.total
+        return self._sorted(merged)[offset : offset + limit], total
+
+    def _sorted(self, rows: list[Seen]) -> list[Seen]:
+        if self.filters.sort == "strongest":
+            return sorted(rows, key=lambda one: -(one.alert.strength or 0.0))
+        newest = self.filters.sort == "newest"
+        return sorted(rows, key=lambda one: one.alert.started_at, reverse=newest)
+
+    def source_of(self, seen: Seen) -> Source:
+        """Whom to ask about this alert."""
+        return next(source for source in self.sources if source.site is seen.site)
+
+    def refreshed(self) -> list[int]:
+        """Take in what the stream has said since; the places of the rows that changed."""
+        changed = []
+        for place, seen in enumerate(self.rows):
+            known = seen.site.alerts.get(seen.alert.id)
+            if (
+                known is not None
+                and known is not seen.alert
+                and known.revision >= seen.alert.revision
+            ):
+                self.rows[place] = Seen(seen.site, known)
+                changed.append(place)
+        return changed
+
+    async def say(self, seen: Seen, said: Said, text: str) -> Seen:
+        """Say something of an alert; remembers how to take it back."""
+        before = seen.site.alerts.get(seen.alert.id, seen.alert)
+        after = await self.source_of(seen).engine.say(seen.alert.id, said)
+        self.steps.append(Step(seen, _inverse(before, said), text))
+        return self._put(seen, after)
+
+    async def undo(self) -> Step | None:
+        """Take back what was said last; None where nothing is left."""
+        if not self.steps:
+            return None
+        step = self.steps[-1]
+        after = await self.source_of(step.seen).engine.say(step.seen.alert.id, step.unsaid)
+        self.steps.pop()
+        self._put(step.seen, after)
+        return step
+
+    def _put(self, seen: Seen, alert: AlertView) -> Seen:
+        now = Seen(seen.site, alert)
+        seen.site.remember(alert)
+        self.rows = [now if row.alert.id == alert.id else row for row in self.rows]
+        return now
+
+    def neighbour(self, seen: Seen, step: int, *, unacknowledged: bool = False) -> Seen | None:
+        """The next row (or with -1 the one before) on this page, from an alert on."""
+        places = [place for place, row in enumerate(self.rows) if row.alert.id == seen.alert.id]
+        place = (places[0] if places else -1) + step
+        while 0 <= place < len(self.rows):
+            row = self.rows[place]
+            if not (unacknowledged and row.alert.acknowledged_at):
+                return row
+            place += step
+        return None
+
+    async def export(self) -> str:
+        """All alerts that match, at most `MOST_EXPORTED`, as CSV."""
+        file = io.StringIO()
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        offset = 0
+        while offset < MOST_EXPORTED:
+            rows, total = await self._fetch(offset, MOST_AT_ONCE)
+            writer.writerows(_cells(row) for row in rows)
+            offset += len(rows)
+            if not rows or offset >= total:
+                break
+        return file.getvalue()
+
+
+def _inverse(before: AlertView, said: Said) -> Said:
+    return Said(
+        acknowledged=None if said.acknowledged is None else before.acknowledged_at is not None,
+        label=None if said.label is None else before.label or "none",
+        note=None if said.note is None else before.note,
+        pinned=None if said.pinned is None else before.pinned,
+    )
+
+
+def _cells(seen: Seen) -> list[str]:
+    """Of the columns; a text that a spreadsheet would take for a formula is led by a quote."""
+    alert = seen.alert
+    values = (
+        seen.site.name,
+        alert.id,
+        alert.camera,
+        alert.started_at.isoformat(),
+        alert.ended_at.isoformat(),
+        "" if alert.strength is None else f"{alert.strength:.6g}",
+        "" if alert.p_value is None else f"{alert.p_value:.6g}",
+        LABELS[alert.label] if alert.label else "",
+        alert.acknowledged_at.isoformat() if alert.acknowledged_at else "",
+        alert.note,
+        alert.reason,
+        alert.clip_path,
+    )
+    texts = {2, 9, 10, 11}
+    return [
+        f"'{value}" if number in texts and value[:1] in ("=", "+", "-", "@") else value
+        for number, value in enumerate(values)
+    ]

@@ -1,0 +1,193 @@
+"""One engine as the dashboard knows it: its cameras, alerts, health and log.
+
+Takes messages in; says what changed only by counters that whoever draws compares. Imports no
+Textual and asks no clock of its own.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+from monitor.api.schema import (
+    AlertView,
+    CameraStatus,
+    EngineStatus,
+    HealthView,
+    LogLine,
+    Message,
+    ScorePoint,
+)
+from monitor.tui.state.curve import Curve
+from monitor.tui.state.words import ALERT, LOST, Look, look_of
+
+MOST_ALERTS = 500  # newest kept here; older ones are asked for page by page
+MOST_LOG = 2000
+MOST_HEALTH = 300
+SLOW_S = 6.0  # an engine says something every five seconds at least
+
+LinkState = Literal["connecting", "live", "lost"]
+
+
+@dataclass(slots=True)
+class Camera:
+    """One camera; `changes` grows with whatever can be seen of it."""
+
+    site: "Site"
+    status: CameraStatus
+    place: int  # in the order of the configuration
+    curve: Curve = field(default_factory=Curve)
+    changes: int = 0
+    gone: bool = False  # the engine has it no more; for pages that are open
+
+    @property
+    def name(self) -> str:
+        """As configured."""
+        return self.status.name
+
+    @property
+    def look(self) -> Look:
+        """Its state; nothing is known of it while its engine is lost."""
+        return LOST if self.site.link == "lost" else look_of(self.status)
+
+    @property
+    def score(self) -> float | None:
+        """Newest, times the threshold; None where it is no number or there is none yet."""
+        return self.status.score if self.curve.last is None else self.curve.last
+
+
+@dataclass(slots=True)
+class Site:
+    """One engine. `mono` is a clock that never jumps, `wall` this machine's, for what has none."""
+
+    name: str
+    mono: Callable[[], float]
+    wall: Callable[[], datetime]
+    link: LinkState = "connecting"
+    link_text: str = ""
+    link_since: datetime | None = None
+    heard: float | None = None  # mono
+    engine: EngineStatus | None = None
+    cameras: dict[str, Camera] = field(default_factory=dict)
+    alerts: dict[str, AlertView] = field(default_factory=dict)
+    health: dict[str, HealthView] = field(default_factory=dict)
+    log: deque[LogLine] = field(default_factory=lambda: deque(maxlen=MOST_LOG))
+    arrangement: int = 0  # grows when cameras come, go or change their state
+    alert_changes: int = 0
+    log_changes: int = 0
+    news: list[AlertView] = field(default_factory=list)  # new alerts nobody was told of yet
+    _fresh: bool = True
+    _ahead: timedelta = timedelta()  # of the engine's clock over ours
+
+    @property
+    def now(self) -> datetime:
+        """The engine's clock, as far as it is known: ages are honest across two machines."""
+        return self.wall() + self._ahead
+
+    @property
+    def silent_s(self) -> float:
+        """Since the last message; 0 while there is no stream."""
+        if self.link != "live" or self.heard is None:
+            return 0.0
+        return self.mono() - self.heard
+
+    def connected(self) -> None:
+        """A stream is open; its first message will replace everything."""
+        self._fresh = True
+
+    def lost(self, text: str) -> None:
+        """The stream ended, for this reason; what is known stays to be looked at."""
+        if self.link != "lost" or self.link_since is None:
+            self.link_since = self.wall()
+        self.link, self.link_text = "lost", text
+        self.arrangement += 1
+
+    def take(self, message: Message) -> None:
+        """One message of the stream."""
+        first, self._fresh = self._fresh, False
+        self.heard = self.mono()
+        if self.link != "live":
+            self.link, self.link_text, self.link_since = "live", "", self.wall()
+            self.arrangement += 1
+        if message.engine is not None:
+            self.engine = message.engine
+            self._ahead = message.engine.now.astimezone(UTC) - self.wall()
+        self._take_cameras(message, replace=first)
+        self.take_scores(message.scores)
+        self._take_alerts(message.alerts, quiet=first)
+        self._take_health(message.health, replace=first)
+        if message.log:
+            if first:
+                self.log.clear()
+            self.log.extend(message.log)
+            self.log_changes += 1
+
+    def _take_cameras(self, message: Message, *, replace: bool) -> None:
+        present = {status.name for status in message.cameras}
+        absent = [name for name in self.cameras if name not in present] if replace else []
+        for name in {*message.removed, *absent}:
+            camera = self.cameras.pop(name, None)
+            if camera is not None:
+                camera.gone = True
+                self.arrangement += 1
+        for status in message.cameras:
+            self._take_camera(status)
+
+    def _take_camera(self, status: CameraStatus) -> None:
+        known = self.cameras.get(status.name)
+        if known is None:
+            place = max((c.place for c in self.cameras.values()), default=-1) + 1
+            self.cameras[status.name] = Camera(self, status, place)
+            self.arrangement += 1
+            return
+        if look_of(known.status) is not look_of(status) or known.status.kind != status.kind:
+            self.arrangement += 1
+        known.status = status
+        known.changes += 1
+
+    def take_scores(self, points: Iterable[ScorePoint]) -> None:
+        """Readings, in any number and order; those of unknown cameras are left out."""
+        for point in points:
+            camera = self.cameras.get(point.camera)
+            if camera is not None:
+                camera.curve.add(point.at.timestamp(), point.score)
+                camera.changes += 1
+
+    def _take_alerts(self, alerts: Iterable[AlertView], *, quiet: bool) -> None:
+        for alert in alerts:
+            known = self.alerts.get(alert.id)
+            if known is not None and known.revision > alert.revision:
+                continue
+            if known is None and not quiet and alert.phase != "end":
+                self.news.append(alert)
+            self.alerts[alert.id] = alert
+            self.alert_changes += 1
+        if len(self.alerts) > MOST_ALERTS:
+            oldest = sorted(self.alerts.values(), key=lambda alert: alert.started_at)
+            for alert in oldest[: len(self.alerts) - MOST_ALERTS]:
+                del self.alerts[alert.id]
+
+    def _take_health(self, events: Iterable[HealthView], *, replace: bool) -> None:
+        if replace:
+            self.health.clear()
+        for event in events:
+            self.health[event.id] = event
+        while len(self.health) > MOST_HEALTH:
+            del self.health[next(iter(self.health))]
+
+    def remember(self, alert: AlertView) -> None:
+        """An alert as it is after something was said of it."""
+        self.alerts[alert.id] = alert
+        self.alert_changes += 1
+
+    def rewind(self) -> None:
+        """A replay was set to another moment: what came after it has not happened yet."""
+        self.alerts.clear()
+        self.alert_changes += 1
+        for camera in self.cameras.values():
+            camera.curve = Curve()
+
+    def alerting(self) -> int:
+        """Cameras with an open alert."""
+        return sum(camera.look is ALERT for camera in self.cameras.values())

@@ -1,0 +1,115 @@
+import asyncio
+
+import pytest
+
+from monitor.api.schema import Message, Said
+from monitor.errors import StoreError
+from monitor.tui.state.desk import Desk, Source
+from monitor.tui.state.site import Site
+from tests.monitor.tui.scripted import NOW, alert, camera, engine_status, scripted
+
+
+def made(count=3, *, name="north"):
+    alerts = [alert(n, f"cam {n % 2}", 60 + n * 30) for n in range(count)]
+    engine = scripted([camera("cam 0"), camera("cam 1")], alerts=alerts)
+    site = Site(name, lambda: 0.0, lambda: NOW)
+    site.connected()
+    site.take(Message(engine=engine_status(), cameras=engine.first.cameras, alerts=alerts))
+    return engine, Source(engine, site)
+
+
+def loaded(desk):
+    asyncio.run(desk.load())
+    return [seen.alert.id[-3:] for seen in desk.rows]
+
+
+def test_filters_are_asked_of_the_engine():
+    engine, source = made()
+    desk = Desk([source])
+    desk.narrow(phase="new", camera="cam 1", days=7, text="motion", sort="strongest")
+    loaded(desk)
+    asked = engine.asked[-1]
+    assert (asked.camera, asked.acknowledged, asked.text, asked.sort) == (
+        "cam 1",
+        False,
+        "motion",
+        "strongest",
+    )
+    assert (NOW - asked.since).days == 7
+    desk.narrow(phase="normal_here")
+    loaded(desk)
+    assert (engine.asked[-1].label, engine.asked[-1].acknowledged) == ("normal_here", None)
+
+
+def test_pages_go_through_all_and_end_where_alerts_end():
+    _, source = made(230)
+    desk = Desk([source])
+    assert (len(loaded(desk)), desk.pages) == (100, 3)
+    desk.page = 2
+    assert loaded(desk)[-1] == "229"
+    desk.page = 9  # deleted meanwhile
+    assert len(loaded(desk)) == 30
+    assert desk.page == 2
+
+
+def test_two_engines_are_merged_by_time():
+    first, second = made(2, name="a")[1], made(2, name="b")[1]
+    desk = Desk([first, second])
+    loaded(desk)
+    assert [seen.site.name for seen in desk.rows] == ["a", "b", "a", "b"]
+    assert desk.total == 4
+    second.site.lost("gone")
+    loaded(desk)
+    assert [seen.site.name for seen in desk.rows] == ["a", "a"]
+
+
+def test_what_was_said_is_taken_back_in_order():
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    seen = desk.rows[0]
+    asyncio.run(desk.say(seen, Said(acknowledged=True, label="true"), "labelled"))
+    asyncio.run(desk.say(seen, Said(label="unsure"), "labelled"))
+    asyncio.run(desk.say(seen, Said(note="van"), "note"))
+    states = []
+    while asyncio.run(desk.undo()):
+        now = engine.known[seen.alert.id]
+        states.append((now.label, bool(now.acknowledged_at), now.note))
+    assert states == [("unsure", True, ""), ("true", True, ""), (None, False, "")]
+
+
+def test_an_undo_that_fails_can_be_tried_again():
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    asyncio.run(desk.say(desk.rows[0], Said(pinned=True), "kept"))
+    engine.refusal = StoreError("the store is read-only")
+    with pytest.raises(StoreError):
+        asyncio.run(desk.undo())
+    engine.refusal = None
+    assert asyncio.run(desk.undo()).text == "kept"
+
+
+def test_the_next_unacknowledged_is_found_both_ways():
+    _, source = made(5)
+    desk = Desk([source])
+    loaded(desk)
+    for place in (1, 2):
+        asyncio.run(desk.say(desk.rows[place], Said(acknowledged=True), ""))
+    first, last = desk.rows[0], desk.rows[4]
+    assert desk.neighbour(first, 1, unacknowledged=True) is desk.rows[3]
+    assert desk.neighbour(desk.rows[3], -1, unacknowledged=True) is first
+    assert desk.neighbour(first, 1) is desk.rows[1]
+    assert desk.neighbour(last, 1) is None
+
+
+def test_an_export_holds_all_that_match_and_no_formula():
+    _, source = made(150)
+    engine = source.engine
+    one = next(iter(engine.known))
+    engine.known[one] = engine.known[one].model_copy(update={"note": '=HYPERLINK("x")'})
+    desk = Desk([source])
+    lines = asyncio.run(desk.export()).splitlines()
+    assert len(lines) == 151
+    assert lines[0].startswith("engine,id,camera,started_at")
+    assert "'=HYPERLINK" in lines[1]

@@ -1,0 +1,116 @@
+import asyncio
+import json
+
+import pytest
+
+from monitor.api.schema import AlertWanted, Said
+from monitor.errors import DataSetError, UsageError
+from monitor.tui.replay import Replay
+from monitor.tui.replay_app import ReplayDashboard
+from monitor.tui.state.recording import ORIGIN, read_recording
+from tests.monitor.tui.stage import play, text_of, until
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two videos of 60 s at 2 Hz: one calm, one over the threshold of 3 from 20 s to 30 s."""
+    rows = ["video,frame,time_s,score,p_value,label"]
+    for name, peak in (("calm", 1.0), ("loud", 5.0)):
+        for frame in range(120):
+            at = frame / 2
+            score = peak if 20 <= at <= 30 else 1.0
+            rows.append(f"{name},{frame},{at},{score},0.5,{int(score > 3)}")
+    (tmp_path / "scores.csv").write_text("\n".join(rows) + "\n")
+    report = {
+        "kind": "video",
+        "detector": "fusion",
+        "threshold": 3.0,
+        "false_alarm_rate_promised": 1.0,
+        "versions": {"oddwatch": "0.1.0"},
+        "notes": ["a note"],
+    }
+    (tmp_path / "report.json").write_text(json.dumps(report))
+    return tmp_path
+
+
+def test_scores_are_times_the_threshold_and_alerts_are_found(folder):
+    recording = read_recording(folder)
+    assert [track.name for track in recording.tracks] == ["calm", "loud"]
+    loud = recording.tracks[1]
+    scores = [score for score in loud.scores if score is not None]
+    assert (min(scores), max(scores)) == (0.0, 2.0)  # typical 1, threshold 3, peak 5
+    (alert,) = loud.alerts
+    assert (alert.started_at - ORIGIN).total_seconds() == 20
+    assert (alert.ended_at - ORIGIN).total_seconds() == 30
+    assert alert.strength == 2.0
+
+
+def test_a_moment_shows_only_what_has_happened(folder):
+    recording = read_recording(folder)
+    early, during, late = (recording.at(s, s - 5, speed=1) for s in (10, 25, 59.5))
+    assert early.alerts == []
+    assert during.alerts[0].phase == "update"
+    assert during.cameras[1].open_alert == during.alerts[0].id
+    assert during.cameras[1].score == 2.0
+    assert late.alerts[0].phase == "end"
+    assert late.cameras[1].open_alert is None
+    assert all(20 < (p.at - ORIGIN).total_seconds() <= 25 for p in during.scores)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda f: (f / "report.json").unlink(), "no result of oddwatch score"),
+        (lambda f: (f / "report.json").write_text("{"), "it is no JSON"),
+        (lambda f: (f / "report.json").write_text("{}"), "not calibrated"),
+        (lambda f: (f / "scores.csv").unlink(), "cannot be read"),
+        (lambda f: (f / "scores.csv").write_text("path,score\na,1\n"), "no column 'video'"),
+        (
+            lambda f: (f / "scores.csv").write_text("video,frame,time_s,score,p_value,label\n"),
+            "no scores",
+        ),
+        (
+            lambda f: (f / "scores.csv").write_text(
+                "video,frame,time_s,score,p_value,label\na,0,x,1,,\n"
+            ),
+            "no number",
+        ),
+    ],
+)
+def test_a_folder_that_is_no_result_says_what_is_missing(folder, spoil, said):
+    spoil(folder)
+    with pytest.raises(DataSetError, match=said):
+        read_recording(folder)
+
+
+def test_nothing_can_be_said_in_a_replay(folder):
+    replay = Replay(read_recording(folder))
+    with pytest.raises(UsageError, match="this is a replay"):
+        asyncio.run(replay.say("x", Said(acknowledged=True)))
+    replay.seek(1e9)
+    assert replay.position_s == 59.5
+    page = asyncio.run(replay.alerts(AlertWanted(text="loud")))
+    assert page.total == 1
+
+
+def test_the_line_of_time_is_scrubbed(folder):
+    async def body(app, pilot):
+        site = app.fleet.sites[0]
+        app.replay.playing = False
+        app.seek(25)
+        await until(pilot, lambda: site.alerting() == 1)
+        app.screen.repaint()
+        await pilot.pause()
+        assert "▲ loud" in text_of(app)
+        await until(pilot, lambda: "‖ 00:25 / 00:59" in text_of(app))
+        await pilot.press("comma", "comma")
+        await until(pilot, lambda: site.alerting() == 0)
+        assert app.replay.position_s == 15
+        assert not site.alerts
+        await pilot.press("greater_than_sign", "plus", "4")
+        assert app.replay.position_s == 45
+        assert app.replay.speed == 2.0
+        app.deeds.acknowledge(app.fleet.newest()[0])
+        await until(pilot, lambda: any("replay" in n.message for n in app._notifications))
+
+    play(ReplayDashboard(read_recording(folder)), body, (100, 30))

@@ -1,0 +1,431 @@
+"""Every screen with a scripted engine, as a person at the keys goes through them."""
+
+import os
+from datetime import timedelta
+
+import pytest
+
+from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion
+from monitor.api.schema import Message, ScorePoint
+from monitor.errors import StoreError
+from monitor.tui.screens.alert import AlertScreen
+from monitor.tui.screens.alerts import AlertsScreen
+from monitor.tui.screens.ask import ChoiceScreen, TooSmallScreen
+from monitor.tui.screens.camera import CameraScreen
+from monitor.tui.screens.help import HelpScreen
+from monitor.tui.screens.live import LiveScreen
+from monitor.tui.state.settings import load_settings
+from tests.monitor.tui.scripted import NOW, alert, busy_engine, camera, engine_status, scripted
+from tests.monitor.tui.stage import dashboard, play, settle, text_of, until
+
+
+def toasts(app):
+    return [one.message for one in app._notifications]
+
+
+def test_the_first_look_says_who_alerts_since_when_and_how_bad():
+    async def body(app, pilot):
+        text = text_of(app)
+        assert "▲ yard 10" in text
+        assert "ALERT 42 s" in text
+        assert "BLIND" not in text
+        assert app.screen.wall.chosen.name == "yard 10"
+
+    play(dashboard(busy_engine(12)), body, (120, 40))
+
+
+def test_an_alert_moves_its_camera_to_the_front_and_rings(monkeypatch):
+    async def body(app, pilot):
+        rung = []
+        monkeypatch.setattr(app, "bell", lambda: rung.append(1))
+        engine = app.links[0].engine
+        await engine.later.put(
+            Message(
+                cameras=[camera("b", open_alert="x", score=3.0)],
+                alerts=[alert(1, "b", 2, phase="new", revision=0)],
+            )
+        )
+        await until(pilot, lambda: rung)
+        assert app.fleet.cameras()[0].name == "b"
+        assert "b since 14:02:29" in toasts(app)
+
+    play(dashboard(scripted([camera("a"), camera("b")])), body)
+
+
+def test_acknowledging_takes_one_key_and_undo_another():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        await pilot.press("a")
+        await until(pilot, lambda: len(engine.said) == 1)
+        assert engine.said[0][1].acknowledged is True
+        await until(pilot, lambda: "yard 10: acknowledged   (u takes it back)" in toasts(app))
+        await pilot.press("2")
+        await settle(app, pilot)
+        await pilot.press("u")
+        await until(pilot, lambda: len(engine.said) == 2)
+        assert engine.said[1][1].acknowledged is False
+
+    play(dashboard(busy_engine(12)), body)
+
+
+def test_the_wall_is_walked_by_keys_and_filtered():
+    async def body(app, pilot):
+        wall = app.screen.wall
+        cameras = app.fleet.cameras()
+        await pilot.press("down", "down", "up", "end")
+        assert wall.chosen is cameras[-1]
+        await pilot.press("g")
+        assert wall.chosen is cameras[0]
+        await pilot.press("slash", *"gate", "enter")
+        assert {one.name.split()[0] for one in app.fleet.cameras()} == {"gate"}
+        assert app.focused is wall
+        await pilot.press("slash", *"zzz")
+        app.screen.repaint()
+        await pilot.pause()
+        assert "No camera matches" in text_of(app)
+        await pilot.press("escape")
+        assert len(app.fleet.cameras()) == 64
+
+    play(dashboard(busy_engine(64)), body, (80, 24))
+
+
+def test_a_cameras_page_shows_numbers_and_does_what_it_is_told():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert isinstance(app.screen, CameraScreen)
+        text = text_of(app)
+        assert "1 a day false alarms" in text
+        assert "rate 1,204, stale 3" in text
+        await pilot.press("p")
+        await until(pilot, lambda: ("yard 10", "pause") in engine.done)
+        await pilot.press("m")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
+        await pilot.press("enter")
+        await until(pilot, lambda: engine.done[-1][1] == "mute")
+        assert engine.done[-1][2] == (NOW + timedelta(minutes=15)).isoformat()
+        await pilot.press("R")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
+        await pilot.press("enter")  # the first answer is no
+        await settle(app, pilot)
+        assert ("yard 10", "relearn") not in engine.done
+        await pilot.press("right_square_bracket")
+        assert app.screen.camera.name == "north door 01"
+
+    play(dashboard(busy_engine(12)), body, (120, 40))
+
+
+def test_a_camera_removed_while_its_page_is_open_says_so():
+    async def body(app, pilot):
+        await pilot.press("enter")
+        await settle(app, pilot)
+        await app.links[0].engine.later.put(Message(removed=["a"]))
+        await until(pilot, lambda: app.screen.camera.gone)
+        app.screen.repaint()
+        await pilot.pause()
+        assert "REMOVED" in text_of(app)
+        await pilot.press("right_square_bracket", "h", "escape")
+        assert isinstance(app.screen, LiveScreen)
+
+    play(dashboard(scripted([camera("a")])), body)
+
+
+def test_alerts_are_filtered_searched_and_judged():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        await pilot.press("2")
+        await settle(app, pilot)
+        screen = app.screen
+        assert isinstance(screen, AlertsScreen)
+        await until(pilot, lambda: screen.table.row_count == 9)
+        await pilot.press("j", "t")
+        await until(pilot, lambda: engine.said)
+        assert engine.said[-1][1].label == "true"
+        await until(pilot, lambda: "true" in str(screen.table.get_row_at(1)[6]))
+        await pilot.press("slash", *"gate")
+        await until(pilot, lambda: screen.table.row_count == 1)
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.table.row_count == 9)
+        await pilot.press("f", "f")
+        await until(pilot, lambda: screen.table.row_count == 8)  # not seen
+        assert "not seen" in text_of(app)
+
+    play(dashboard(busy_engine(12)), body, (120, 30))
+
+
+def test_a_new_alert_comes_into_the_table_without_moving_the_cursor():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        await pilot.press("2")
+        await settle(app, pilot)
+        screen = app.screen
+        await until(pilot, lambda: screen.table.row_count == 9)
+        await pilot.press("j", "j")
+        chosen = screen.chosen().alert.id
+        fresh = alert(777, "gate 07", 1, phase="new", revision=0)
+        engine.known[fresh.id] = fresh
+        await engine.later.put(Message(alerts=[fresh]))
+        await until(pilot, lambda: fresh.id in app.fleet.sites[0].alerts)
+        screen.paint(app.palette, 0)
+        await until(pilot, lambda: screen.table.row_count == 10)
+        assert screen.chosen().alert.id == chosen
+
+    play(dashboard(busy_engine(12)), body)
+
+
+def test_an_alerts_page_goes_on_to_what_nobody_has_seen():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        await pilot.press("2")
+        await settle(app, pilot)
+        await until(pilot, lambda: app.screen.table.row_count == 9)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert isinstance(app.screen, AlertScreen)
+        first = app.screen.seen.alert.id
+        await pilot.press("n")
+        await until(pilot, lambda: engine.said)
+        assert (engine.said[0][1].label, engine.said[0][1].acknowledged) == ("normal_here", True)
+        await pilot.press("space")
+        await settle(app, pilot)
+        assert app.screen.seen.alert.id != first
+        assert app.screen.seen.alert.acknowledged_at is None
+        await pilot.press("e")
+        await pilot.press(*"a van", "enter")
+        await until(pilot, lambda: engine.said[-1][1].note == "a van")
+        await pilot.press("o")
+        await until(pilot, lambda: any("clip" in one for one in toasts(app)))
+
+    play(dashboard(busy_engine(12)), body, (100, 30))
+
+
+def test_health_tells_engine_troubles_and_log():
+    async def body(app, pilot):
+        await pilot.press("4")
+        await settle(app, pilot)
+        text = text_of(app)
+        for part in (
+            "torch 2.15 cpu",
+            "412 GB free",
+            "2 going on",
+            "401: wrong user or password",
+            "line 19",
+        ):
+            assert part in text
+        await pilot.press("l", "l")  # errors only
+        await pilot.pause()
+        assert "line 19" in text_of(app)
+        assert "line 18" not in text_of(app)
+
+    play(dashboard(busy_engine(64)), body, (120, 40))
+
+
+def test_stills_show_verdicts_and_an_empty_screen_says_what_to_do():
+    async def empty(app, pilot):
+        await pilot.press("3")
+        await settle(app, pilot)
+        assert "No product line is watched" in text_of(app)
+
+    async def body(app, pilot):
+        await pilot.press("3")
+        await settle(app, pilot)
+        text = text_of(app)
+        assert "1,200" in text
+        assert "1.00%" in text
+
+    play(dashboard(scripted([camera("a")])), empty)
+    line = camera("line", kind="stills", judged=1200, defective=12, score=1.4)
+    play(dashboard(scripted([line], alerts=[alert(1, "line", 60)])), body, (120, 30))
+
+
+def test_help_is_of_what_has_the_focus():
+    async def body(app, pilot):
+        await pilot.press("question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.pause()
+        assert "half-way up is always the threshold" in " ".join(text_of(app).split())
+        await pilot.press("escape", "2", "question_mark")
+        await until(pilot, lambda: isinstance(app.screen, HelpScreen))
+        await pilot.pause(0.1)
+        assert "searches in camera" in " ".join(text_of(app).split())
+
+    play(dashboard(busy_engine(6)), body, (100, 40))
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Denied("the token is wrong"), "the token is wrong; trying again"),
+        (OtherVersion("7", "http://x"), "speaks API 7"),
+        (NotAnEngine("http://x answers, but is no oddwatch engine"), "is no oddwatch engine"),
+    ],
+)
+def test_an_engine_that_cannot_be_followed_is_one_line(error, said):
+    async def body(app, pilot):
+        assert said in text_of(app)
+        await pilot.press("2", "3", "4", "1", "enter", "a", "m")
+
+    engine = scripted()
+    engine.refusal = error
+    play(dashboard(engine), body)
+
+
+def test_a_lost_engine_is_told_and_found_again():
+    async def body(app, pilot):
+        engine, site = app.links[0].engine, app.fleet.sites[0]
+        await engine.later.put(EngineGone("the engine has stopped"))
+        await until(pilot, lambda: site.link == "lost")
+        app.screen.repaint()
+        await pilot.pause()
+        assert "engine lost at 14:02:31, trying again" in text_of(app)
+        assert "no engine" in text_of(app)
+        await until(pilot, lambda: site.link == "live")
+        app.screen.repaint()
+        await pilot.pause()
+        assert "engine lost" not in text_of(app)
+
+    play(dashboard(busy_engine(6)), body)
+
+
+def test_an_engine_that_says_no_costs_a_line():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        engine.refusal = StoreError("the store is read-only")
+        await pilot.press("a")
+        await until(pilot, lambda: "the store is read-only" in toasts(app))
+        assert app.fleet.newest()[0].alert.acknowledged_at is None
+
+    play(dashboard(busy_engine(12)), body)
+
+
+ODD = (
+    "[red]door[/red] [bold",
+    "\N{CINEMA} caf\u00e9 \u5317\u95e8",
+    "x" * 200,
+    "[@click=app.bell]y[/]",
+)
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+def test_odd_names_and_scores_break_nothing(size):
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        points = [ScorePoint(camera=name, at=NOW, score=None) for name in ODD]
+        jumped = engine_status(now=NOW - timedelta(days=400))
+        await engine.later.put(Message(scores=points, engine=jumped))
+        await until(pilot, lambda: app.fleet.sites[0].now.year == 2025)
+        for density in ("line", "large", "auto"):
+            app.screen.wall.density = density
+            app.screen.repaint()
+            await pilot.pause()
+            assert "[red]door[/red]" in text_of(app)
+        for keys in (("enter",), ("2",), ("enter",), ("e",), ("escape", "4"), ("ctrl+p",)):
+            await pilot.press(*keys)
+            await pilot.pause(0.05)
+
+    cameras = [
+        camera(name, score=None if n % 2 else float("inf"), open_alert=f"01J{n:023d}", reason=name)
+        for n, name in enumerate(ODD)
+    ]
+    alerts = [
+        alert(n, name, 5, phase="new", reason=name, note=name, strength=None)
+        for n, name in enumerate(ODD)
+    ]
+    play(dashboard(scripted(cameras, alerts=alerts)), body, size)
+
+
+def test_a_terminal_that_is_too_small_says_so_and_recovers():
+    async def body(app, pilot):
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmallScreen))
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: isinstance(app.screen, LiveScreen))
+
+    play(dashboard(busy_engine(6)), body)
+
+
+def test_what_is_chosen_is_remembered(tmp_path):
+    path = tmp_path / "dashboard.json"
+
+    async def body(app, pilot):
+        await pilot.press("s", "d")
+        app.theme = "nord"
+        await until(pilot, lambda: load_settings(path).theme == "nord")
+
+    play(dashboard(busy_engine(6), settings=path), body)
+    kept = load_settings(path)
+    assert (kept.theme, kept.span_s, kept.density) == ("nord", 900, "large")
+    assert dashboard(busy_engine(6), settings=path).theme == "nord"
+
+
+def test_every_builtin_theme_can_be_drawn():
+    async def body(app, pilot):
+        for name in app.available_themes:
+            app.theme = name
+            await pilot.pause()
+            app.screen.repaint()
+        await pilot.pause()
+
+    play(dashboard(busy_engine(6)), body)
+
+
+def test_closing_asks_where_an_engine_would_end_with_it():
+    async def body(app, pilot):
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
+        await pilot.press("down", "down", "enter")
+
+    app = dashboard(busy_engine(6), owned=True)
+    play(app, body)
+    assert app.return_value == "stop"
+    app = dashboard(busy_engine(6))
+
+    async def leave(app, pilot):
+        await pilot.press("q")
+
+    play(app, leave)
+    assert app.return_value == "leave"
+    assert ("closed",) in app.links[0].engine.done  # type: ignore[attr-defined]
+
+
+def test_several_engines_stand_side_by_side():
+    async def body(app, pilot):
+        text = text_of(app)
+        assert "north:1 / door" in text
+        assert "south:2 / door" in text
+        await pilot.press("2")
+        await settle(app, pilot)
+        await until(pilot, lambda: app.screen.table.row_count == 2)
+
+    engines = [scripted([camera("door")], alerts=[alert(n, "door", 60)]) for n in (1, 2)]
+    engines[0].url, engines[1].url = "http://north:1", "http://south:2"
+    play(dashboard(*engines), body, (120, 30))
+
+
+def test_a_storm_of_updates_leaves_the_keys_answering():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        names = [one.name for one in app.fleet.cameras()]
+        for _ in range(150):
+            await engine.later.put(
+                Message(scores=[ScorePoint(camera=name, at=NOW, score=0.5) for name in names])
+            )
+        await pilot.press("2")
+        await settle(app, pilot)
+        assert isinstance(app.screen, AlertsScreen)
+        await until(pilot, engine.later.empty)
+
+    play(dashboard(busy_engine(64)), body, (120, 40))
+
+
+def test_the_module_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, monitor.tui.app, monitor.tui.replay_app\n"
+        "heavy = {'torch', 'av', 'cv2', 'sqlalchemy', 'models', 'kornia'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TERM": "dumb"})
