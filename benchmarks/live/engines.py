@@ -92,8 +92,9 @@ class RunningEngine:
             return None
 
     def camera(self, name: str) -> Plain:
-        """One camera's status."""
-        return next(c for c in self.ask("/api/cameras") if c["name"] == name)
+        """One camera's status; while a reload replaces it, its state is `gone`."""
+        known = {camera["name"]: camera for camera in self.ask("/api/cameras")}
+        return dict(known.get(name, {"name": name, "state": "gone", "epoch": -1}))
 
     def alerts(self) -> list[Plain]:
         """Newest first."""

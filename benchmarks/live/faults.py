@@ -233,7 +233,7 @@ def capture_killed(folder: Path) -> Result:
         times = []
         for _ in range(5):
             epoch = s.engine.camera("one")["epoch"]
-            s.engine.children("capture")[-1].kill()  # the last was started last
+            psutil.Process(s.engine.camera("one")["pid"]).kill()
             times.append(
                 s.engine.wait(
                     lambda e=epoch: (

@@ -81,6 +81,7 @@ class CameraStatus(Word):
     judged: int = 0  # stills
     defective: int = 0
     rss_bytes: int = 0  # of the capture process
+    pid: int | None = None  # of the capture process; None: a thread, or none runs
 
 
 class ScorePoint(Word):

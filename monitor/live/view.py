@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import psutil
@@ -24,6 +25,7 @@ from monitor.api.view import Action
 from monitor.errors import UsageError
 from monitor.live.evidence import encode, shown
 from monitor.live.station import Station
+from monitor.live.still_post import StillPost
 from monitor.store import AlertQuery
 
 if TYPE_CHECKING:
@@ -63,7 +65,7 @@ class LiveView:
             state="read_only" if engine.writer.failing else state,
             started_at=engine.started_at,
             now=engine.clock.utc(),
-            cameras=len(crew.stations),
+            cameras=len(crew.stations) + len(engine.room.posts),
             open_alerts=engine.desk.open_alerts,
             unacknowledged=self._unacknowledged,
             overload_stage=plan.stage if plan else 0,
@@ -80,10 +82,20 @@ class LiveView:
 
     def cameras(self) -> Sequence[CameraStatus]:
         """All cameras, in the order of the configuration."""
-        return [self._camera(station) for station in self._engine.crew.stations.values()]
+        engine = self._engine
+        stations, room = engine.crew.stations, engine.room
+        return [
+            room.status(camera.name, engine.telling.muted_until(camera.name))
+            if camera.name in room.posts
+            else self._camera(stations[camera.name])
+            for camera in engine.settings.camera
+            if camera.name in room.posts or camera.name in stations
+        ]
 
     def scores(self, camera: str, since: datetime) -> Sequence[ScorePoint]:
         """The readings kept in memory, oldest first."""
+        if camera in self._engine.room.posts:
+            return self._engine.room.scores(camera, since)
         station = self._station(camera)
         wall = self._engine.clock.wall
         points = ((wall(at_s), score, p) for at_s, score, p in station.counters.curve)
@@ -107,7 +119,10 @@ class LiveView:
         return self._engine.metrics.render()
 
     async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:
-        """The newest picture as JPEG; None: there is none."""
+        """The newest picture as JPEG, of stills the newest defective one; None: there is none."""
+        post = self._engine.room.posts.get(camera)
+        if post is not None:
+            return await asyncio.to_thread(_read, post.snapshot)
         station = self._station(camera)
         now_s = self._engine.clock.now_s()
         known = self._pictures.get((camera, heat))
@@ -122,8 +137,12 @@ class LiveView:
 
     async def act(self, camera: str, action: Action) -> str:
         """Do it; one line on what was done."""
-        station, engine = self._station(camera), self._engine
+        engine = self._engine
         now_s = engine.clock.now_s()
+        post = engine.room.posts.get(camera)
+        if post is not None:
+            return _act_on_stills(post, action, now_s)
+        station = self._station(camera)
         if action == "pause":
             engine.crew.pause(camera, "paused by a person", now_s)
             return f"{camera} is paused"
@@ -136,7 +155,8 @@ class LiveView:
 
     def mute(self, camera: str, until: datetime | None) -> None:
         """No notices of this camera until then."""
-        self._station(camera)
+        if camera not in self._engine.room.posts:
+            self._station(camera)
         self._engine.mute(camera, until)
 
     def alert_changed(self, alert_id: str) -> None:
@@ -257,6 +277,7 @@ class LiveView:
             watched_s=round(counters.watched_s),
             notes=list(calibration.notes) if calibration else [],
             rss_bytes=station.counted.rss_bytes,
+            pid=station.feed.pid if station.feed else None,
         )
 
     def _measured(self, station: Station, alerts: int) -> float | None:
@@ -275,6 +296,23 @@ def _picture_of(station: Station, heat: bool) -> bytes | None:  # noqa: FBT001
     feed = station.feed
     captured = feed.latest() if feed is not None else None
     return None if captured is None else encode(captured.image)
+
+
+def _read(path: str) -> bytes | None:
+    try:
+        return Path(path).read_bytes() if path else None
+    except OSError:
+        return None  # retention has removed it
+
+
+def _act_on_stills(post: StillPost, action: Action, now_s: float) -> str:
+    if action == "pause":
+        post.pause(now_s, "paused by a person")
+        return f"{post.name} is paused"
+    if action == "resume":
+        post.start(now_s)
+        return f"{post.name} is judged again"
+    raise UsageError(f"{post.name} judges single pictures: there is no {action} for it")
 
 
 def _moment(text: str) -> datetime | None:
