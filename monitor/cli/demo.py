@@ -1,5 +1,7 @@
 """`oddwatch demo`: learn, calibrate and watch footage that the package carries; say how it went."""
 
+import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +34,8 @@ def demo(
     minutes: Annotated[float, typer.Option(min=0.01, help="Learn so long.")] = MINUTES,
     seed: Annotated[int, typer.Option(help="Of the learning.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    headless: Annotated[  # noqa: ARG001  the demo prints lines anyway
-        bool, typer.Option("--headless", help="Print lines; no dashboard.")
+    headless: Annotated[
+        bool, typer.Option("--headless", help="Print lines; no dashboard at the end.")
     ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object at the end, for programs.")
@@ -43,7 +45,8 @@ def demo(
 
     Learns 42 seconds of real traffic, then watches the rest, into which five anomalies were put:
     too fast, wrong way, a thing that does not belong, wrong place, stopped; and, as a test of the
-    test, a car that does nothing wrong. Says what was found, missed and falsely alarmed.
+    test, a car that does nothing wrong. Says what was found, missed and falsely alarmed. On a
+    terminal it then shows the same scene live, in a loop, in the dashboard.
 
     \b
     Example:  oddwatch demo -o /tmp/demo
@@ -71,6 +74,42 @@ def demo(
     for line in _report(verdict, pictures, out):
         print(line)
     print(f"all in {say_span(took_s)}")
+    if not headless and sys.stdin.isatty() and sys.stdout.isatty():
+        _show_live(scene, out)
+
+
+def _show_live(scene: "Scene", out: Path) -> None:
+    from monitor.cli.live import run_with_dashboard
+
+    print("starting the dashboard on the same scene, in a loop; q leaves it")
+    run_with_dashboard(write_config(scene.watch, out))
+
+
+def write_config(footage: Path, out: Path) -> Path:
+    """A configuration in `out` of one camera that plays the demo's scene again and again."""
+    from monitor.files import write_atomically
+
+    def text(path: Path) -> str:
+        return json.dumps(str(path.absolute()))  # TOML's basic strings are JSON's
+
+    config = out / "watch.toml"
+    write_atomically(
+        config,
+        f"""# what oddwatch demo shows at its end; again: oddwatch watch {config}
+[engine]
+folder = {text(out / "live")}
+
+[api]
+port = 0
+
+[[camera]]
+name = "demo"
+url = {text(footage)}
+model = {text(out / MODEL)}
+loop = true
+""",
+    )
+    return config
 
 
 def _watch(scene: "Scene", model: "Model", out: Path, *, as_json: bool) -> "Watched":
