@@ -189,7 +189,7 @@ def calibrate(
         vouched_per_day=threshold.vouched_per_s * DAY_S,
         promise_kept_by_data=threshold.founded,
         hours_more=hours_more,
-        notes=tuple(_notes(threshold, watched.seconds, hours_more, false_alarms_per_day)),
+        notes=tuple(notes_on(threshold, watched.seconds, hours_more, false_alarms_per_day)),
     )
 
 
@@ -249,9 +249,10 @@ def _with_thresholds(rule: AlertRule, enter: float, median: float, levels: Serie
     return replace(rule, enter=enter, exit=min(leave, enter))
 
 
-def _notes(
+def notes_on(
     threshold: Threshold, footage_s: float, hours_more: float, per_day: float
 ) -> Iterator[str]:
+    """What is to be said of a threshold, a line each."""
     if threshold.peaks == 0:
         yield "nothing after the warm-up stands out: the threshold is the highest score seen"
     elif threshold.peaks < ENOUGH_FOR_SCALE:
@@ -260,16 +261,17 @@ def _notes(
         yield f"only {threshold.peaks} separate peaks: an exponential tail is assumed"
     if not threshold.founded:
         yield (
-            f"{_span(footage_s)} of normal footage cannot show {per_day:g} false alarms per day:"
+            f"{say_span(footage_s)} of normal footage cannot show {per_day:g} false alarms per day:"
             " the threshold is extrapolated, at the upper end of its interval;"
-            f" {_span(hours_more * 3600)} more are needed to check the promise"
+            f" {say_span(hours_more * 3600)} more are needed to check the promise"
         )
     vouched = threshold.vouched_per_s * DAY_S
     shown = f"{vouched:,.0f}" if vouched >= 10 else f"{vouched:.2g}"
     yield f"the footage itself vouches for at most {shown} false alarms per day (95 %)"
 
 
-def _span(seconds: float) -> str:
+def say_span(seconds: float) -> str:
+    """90 s, 12 min, 3.5 h."""
     if seconds < 120:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"

@@ -1,5 +1,6 @@
-"""Writing a file so that a reader sees the old one or the whole new one, and the folder for it."""
+"""Writing a file so that a reader sees the old one or the whole new one; its folder, its digest."""
 
+import hashlib
 import os
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +24,16 @@ def write_atomically(path: Path, content: bytes | str) -> None:
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def digest_of(path: Path) -> str:
+    """The first half of a file's SHA-256, in hexadecimal.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def check_folder(out: Path, what: str = "results") -> None:

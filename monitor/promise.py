@@ -6,7 +6,7 @@ Counts alerts as the rule would raise them: levels (see `alert_rule`), excursion
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import log
+from math import ceil, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -106,11 +106,57 @@ def find_threshold(watched: Watched, rule: AlertRule, *, rate_per_s: float) -> T
     point = _level_at(tail, expected / max(len(peaks.heights), 1), top)
     low, high = _interval(peaks, watched, expected, point)
     level = point if founded else high
-    raised = watched.alerts(level, rule.merge_s)
+    vouched = rate_bound(watched.alerts(level, rule.merge_s), watched.seconds)
+    return Threshold(level, low, high, tail, len(peaks.heights), vouched, founded)
+
+
+def raise_threshold(
+    start: float, heights: Series, *, earlier: int, seconds: float, rate_per_s: float
+) -> Threshold:
+    """As `find_threshold`, where only normal peaks over a threshold in force are known.
+
+    It is no lower than that one: of what lies under it nothing is known.
+
+    Args:
+        start: The threshold in force.
+        heights: Of peaks over it, (K,), at least one.
+        earlier: More peaks over it whose heights nobody noted; taken to be as high as the others.
+        seconds: In which all of them came, and no others.
+        rate_per_s: Promised.
+    """
+    expected, top = rate_per_s * seconds, float(heights.max())
+    founded = expected >= RULE_OF_THREE
+    tail = fit_tail(start, heights - start)
+    point = _level_at(tail, expected / (len(heights) + earlier), top)
+    levels = [point]
+    generator = np.random.default_rng(0)  # the same peaks give the same threshold
+    for count in generator.poisson(len(heights), RESAMPLES if tail.scale > 0 else 0):
+        chosen = generator.choice(heights, count)
+        if count > 0:
+            again = fit_tail(start, chosen - start)
+            levels.append(_level_at(again, expected / (count + earlier), top))
+    low, high = (float(end) for end in np.quantile(levels, [0.05, 0.95]))
+    level = point if founded else max(high, point)
+    left = int((heights > level).sum()) + ceil(earlier * float(tail.beyond(level)))
+    return Threshold(
+        level, min(low, point), max(high, point), tail, len(heights),
+        rate_bound(left, seconds), founded,
+    )  # fmt: skip
+
+
+def rate_bound(events: int, seconds: float) -> float:
+    """Upper 95 % bound on the rate per second, so many having come in that time (Garwood 1936)."""
     from scipy.special import chdtri  # scipy.stats takes seconds to import; watching needs neither
 
-    vouched = float(chdtri(2 * (raised + 1), 0.05)) / 2 / watched.seconds  # Garwood 1936
-    return Threshold(level, low, high, tail, len(peaks.heights), vouched, founded)
+    return float(chdtri(2 * (events + 1), 0.05)) / 2 / seconds
+
+
+def events_of(bound_per_s: float, seconds: float) -> int:
+    """The inverse of `rate_bound`."""
+    events = 0
+    while rate_bound(events, seconds) < bound_per_s * (1 - 1e-9):
+        events += 1
+    return events
 
 
 def cautious_level(watched: Watched, rule: AlertRule, *, rate_per_s: float) -> float:

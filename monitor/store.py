@@ -164,9 +164,14 @@ class Store:
             return True
 
     def record_picture(
-        self, seen: SeenPicture, alert: Alert | None = None, *, snapshot: str = ""
+        self,
+        seen: SeenPicture,
+        alert: Alert | None = None,
+        *,
+        snapshot: str = "",
+        notices: Iterable[Outgoing] = (),
     ) -> None:
-        """Keep in one transaction that a picture was judged, and the alert that came of it.
+        """Keep in one transaction that a picture was judged, the alert, and what is to be told.
 
         Another picture that was seen at the same path before is forgotten, its alert is not.
         """
@@ -177,6 +182,7 @@ class Store:
             if alert is not None:
                 row = _to_row(alert, seen.judged_at) | evidence
                 connection.execute(sa.insert(alerts).values(**row))
+                insert_notices(connection, notices)
 
     def picture_moved(self, seen: SeenPicture, place: str) -> None:
         """Note where the picture of its alert lies now; the path is free for another one."""

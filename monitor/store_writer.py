@@ -20,6 +20,7 @@ from monitor.store import (
     Facts,
     HealthEvent,
     Outgoing,
+    SeenPicture,
     Store,
     StoreUnavailableError,
 )
@@ -92,7 +93,21 @@ class Recovered:
         store.health.close(self.event_id, self.at, self.notices)
 
 
-Job = Recorded | Attached | FellIll | Recovered
+@dataclass(frozen=True, slots=True)
+class Pictured:
+    """A single picture was judged; see `Store.record_picture`."""
+
+    seen: SeenPicture
+    alert: Alert | None = None
+    snapshot: str = ""
+    notices: tuple[Outgoing, ...] = ()
+
+    def write(self, store: Store) -> None:
+        """Keep it."""
+        store.record_picture(self.seen, self.alert, snapshot=self.snapshot, notices=self.notices)
+
+
+Job = Recorded | Attached | FellIll | Recovered | Pictured
 
 
 class StoreWriter:

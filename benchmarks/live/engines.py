@@ -78,7 +78,7 @@ class RunningEngine:
             return ""
         return str(told["url"]) if told["pid"] == self.pid else ""
 
-    def ask(self, path: str, **query: object) -> Any:
+    def ask(self, path: str, **query: str | int) -> Any:
         """GET."""
         asked = httpx.get(f"{self.url()}{path}", params=query, timeout=10)
         asked.raise_for_status()

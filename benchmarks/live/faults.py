@@ -186,7 +186,7 @@ def disk_full(folder: Path) -> Result:
         streams = loops(folder / "loops")
         server = RtspServer(mounts={"/one": streams["eventful"]})
         with server:
-            camera = {"name": "one", "url": server.url("/one")}
+            camera = {"name": "one", "url": server.url("/one"), "gate": False}
             retention = {"least_free_bytes": 8_000_000, "every_s": 5.0}
             with RunningEngine(folder, [camera], retention=retention) as engine:
                 engine.running(60)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.cli.calibrate_labels import FromLabels, calibrate_from_labels
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
@@ -20,9 +21,22 @@ if TYPE_CHECKING:
 def calibrate(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
     data: Annotated[
-        str, typer.Argument(metavar="NORMAL_DATA", help="Normal, and not learned from.")
-    ],
+        str | None, typer.Argument(metavar="NORMAL_DATA", help="Normal, and not learned from.")
+    ] = None,
     *,
+    from_labels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STORE|FOLDER", help="Instead: alerts there that were called normal_here."
+        ),
+    ] = None,
+    camera: Annotated[
+        str | None, typer.Option(metavar="NAME", help="--from-labels: of this camera only.")
+    ] = None,
+    watched: Annotated[
+        str | None,
+        typer.Option(metavar="SPAN", help="--from-labels: time watched; else as the engine noted."),
+    ] = None,
     false_alarms_per_day: Annotated[
         float | None,
         typer.Option(metavar="X", help="Alerts that normal footage may raise in a day; 24."),
@@ -46,9 +60,12 @@ def calibrate(
     """Set the threshold for a stated rate of false alarms, from normal footage of this camera.
 
     A still-image model takes normal pictures, and the share of them that may be called defective.
+    With --from-labels a threshold is raised, so that the rate that was promised would have held
+    over the calibration's footage and the time watched since; alerts called true never move it.
 
     \b
     Examples:  oddwatch calibrate door.pt a-normal-day.mp4 --false-alarms-per-day 2
+               oddwatch calibrate door.pt --from-labels oddwatch --camera door
                oddwatch calibrate bottle.pt good-bottles --false-alarm-share 0.005
     """  # noqa: D301
     from monitor.model import choose_device
@@ -60,6 +77,8 @@ def calibrate(
     ):
         if rate is not None and not rate > 0:
             raise UsageError(f"{name} {rate:g}: expected over 0")
+    labels = None if from_labels is None else FromLabels(from_labels, camera, watched)
+    _check_ways(data, labels, (camera, watched), false_alarms_per_day)
     path = model if out is None else out
     loaded = open_model(model, choose_device(device))
     stills = isinstance(loaded, StillModel)
@@ -69,8 +88,10 @@ def calibrate(
         else {"--false-alarm-share": false_alarm_share}
     )
     refuse_options(other, loaded.detector.name, stills=stills)
-    wanted = Wanted(data, path, layout, strict)
-    if isinstance(loaded, StillModel):
+    wanted = Wanted(data or "", path, layout, strict)
+    if labels is not None:
+        lines, plain, then = _on_labels(loaded, model, path, labels)
+    elif isinstance(loaded, StillModel):
         lines, plain, then = _on_stills(loaded, wanted, false_alarm_share)
     else:
         lines, plain, then = _on_video(loaded, wanted, false_alarms_per_day)
@@ -81,6 +102,35 @@ def calibrate(
         print(line)
     print(f"saved to {path}")
     print(f"next: {then}")
+
+
+def _check_ways(
+    data: str | None,
+    labels: FromLabels | None,
+    of_labels: tuple[str | None, ...],
+    per_day: float | None,
+) -> None:
+    if (data is None) == (labels is None):
+        found = "neither" if data is None else "both"
+        raise UsageError(f"expected NORMAL_DATA or --from-labels STORE|FOLDER, got {found}")
+    if labels is None and any(of_labels):
+        raise UsageError("--camera and --watched go with --from-labels only; leave them out")
+    if labels is not None and per_day is not None:
+        raise UsageError(
+            "--false-alarms-per-day: labels keep the rate that was promised; to promise another, "
+            "calibrate on normal footage"
+        )
+
+
+def _on_labels(loaded: "Model | StillModel", file: Path, out: Path, labels: FromLabels) -> "Told":
+    from monitor.stills.model import StillModel
+
+    if isinstance(loaded, StillModel):
+        raise UsageError(
+            f"{file} holds {loaded.detector.name}, which judges still pictures: labels are of "
+            "video; calibrate it on normal pictures"
+        )
+    return calibrate_from_labels(loaded, file, out, labels)
 
 
 @dataclass(frozen=True)

@@ -19,14 +19,16 @@ from monitor.api.metrics import Metrics
 from monitor.api.schema import AlertView, HealthView, Message
 from monitor.api.stored import alert_view
 from monitor.capture.records import ClipFailed, ClipWritten, EndClip, StartClip
+from monitor.config.settings import CameraSettings
 from monitor.errors import MonitorError, StoreError
 from monitor.live.clock import Clock
 from monitor.live.evidence import Exhibit, paths_for, write_snapshot
 from monitor.live.health import Closed, HealthNews, Opened
 from monitor.live.station import AlertNews, Station
+from monitor.live.still_worker import StillKept
 from monitor.records import Alert
 from monitor.store import Facts, HealthEvent, Store
-from monitor.store_writer import Attached, FellIll, Recorded, Recovered, StoreWriter
+from monitor.store_writer import Attached, FellIll, Pictured, Recorded, Recovered, StoreWriter
 from monitor.telling import Telling
 
 log = logging.getLogger(__name__)
@@ -98,6 +100,19 @@ class Desk:
             self._end(station, alert, case)
         self._hub.publish(Message(alerts=[view_of(alert, news.strength, case.origin, model)]))
 
+    def take_picture(self, camera: CameraSettings, kept: StillKept) -> None:
+        """A single picture was judged; the alert is there where it is defective."""
+        alert, at = kept.alert, kept.seen.judged_at
+        if alert is None:
+            self._writer.put(Pictured(kept.seen))
+            return
+        self._count(camera.name, at)
+        notices = tuple(self._telling.alert(alert, kept.strength, at, camera))
+        self._writer.put(Pictured(kept.seen, alert, kept.snapshot, notices))
+        strength = 0.0 if kept.strength is None else kept.strength
+        self._hub.publish(Message(alerts=[view_of(alert, strength, at, kept.seen.model)]))
+        self._soon(self._tell_again(alert.id))
+
     def take_clip(self, notice: ClipWritten | ClipFailed) -> None:
         """The worker has written a clip, or could not."""
         if isinstance(notice, ClipFailed):
@@ -147,11 +162,7 @@ class Desk:
             await asyncio.wait(self._tasks, timeout=3)
 
     def _begin(self, station: Station, alert: Alert) -> None:
-        now = self._origin() + timedelta(seconds=alert.start_s)
-        self.last_alert[station.name] = now
-        today = [at for at in self.alerts.get(station.name, []) if at > now - timedelta(days=1)]
-        self.alerts[station.name] = [*today, now]
-        self._metrics.alert(station.name)
+        self._count(station.name, self._origin() + timedelta(seconds=alert.start_s))
         case = self._open[alert.id] = _Open(self._origin(), shown=float("-inf"), clip=False)
         if self.clips_allowed and station.settings.longest_clip_s:
             _, clip = paths_for(self._folder, station.name, alert.id)
@@ -159,6 +170,12 @@ class Desk:
             from_s = alert.start_s - settings.pre_s
             station.send(StartClip(alert.id, clip, from_s, settings.longest_clip_s))
             case.clip = True
+
+    def _count(self, camera: str, now: datetime) -> None:
+        self.last_alert[camera] = now
+        today = [at for at in self.alerts.get(camera, []) if at > now - timedelta(days=1)]
+        self.alerts[camera] = [*today, now]
+        self._metrics.alert(camera)
 
     def _end(self, station: Station, alert: Alert, case: _Open) -> None:
         del self._open[alert.id]

@@ -6,7 +6,7 @@ elsewhere: per camera in `station`, over all in `crew`, what is kept and told in
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from monitor.api.hub import Hub
 from monitor.api.metrics import Metrics
 from monitor.api.server import serving
 from monitor.capture.feed import ProcessFeed, ThreadFeed
-from monitor.capture.records import CaptureSettings
 from monitor.capture.shared import sweep_stale
 from monitor.config.changes import Changes, Reloader
 from monitor.config.settings import CameraSettings, Settings
@@ -31,12 +30,16 @@ from monitor.live.clock import Clock
 from monitor.live.crew import Crew
 from monitor.live.desk import Desk
 from monitor.live.health import Closed, Opened
+from monitor.live.how_read import capture_of
 from monitor.live.live_log import LiveLog
 from monitor.live.school import School, learner_of
 from monitor.live.scoring_link import RunScorer, ScoringLink, run_scorer
 from monitor.live.station import OpenFeed, Station
+from monitor.live.still_post import StillPost
+from monitor.live.still_room import StillRoom, judges_stills
 from monitor.live.systemd import tell_systemd
 from monitor.live.view import LiveView
+from monitor.live.watched import WatchedTime
 from monitor.recorder import safe_name
 from monitor.retention import Retention
 from monitor.store import Store
@@ -52,7 +55,6 @@ PUBLISH_S = 0.25  # what an eye can follow
 HOUSE_S = 10.0
 STOP_S = 12.0  # of the 15 that a service manager gives
 SEEING = ("running", "degraded", "warmup", "learning")
-DEFAULT_FPS = 10.0  # analysed frames per second while a camera has no model
 
 
 class Engine:
@@ -107,7 +109,7 @@ class Engine:
             await self._open(held)
             tell_systemd("READY=1")
             self.state = "running"
-            log.info("watching %d cameras in %s", len(self.crew.stations), self.folder)
+            log.info("watching %d cameras in %s", len(self.settings.camera), self.folder)
             try:
                 await self._work()
             finally:
@@ -147,6 +149,7 @@ class Engine:
             stale_s=engine.stale_s,
             overload=engine.overload,
         )
+        self.room = StillRoom(engine, self.desk, self.clock, self._rng)
         self.telling.cameras(camera.name for camera in self.settings.camera)
         self.telling.start()
         self.view = LiveView(self)
@@ -156,7 +159,11 @@ class Engine:
             self.url = await held.enter_async_context(serving(self.view, api, tokens, self.folder))
             log.info("the API listens at %s", self.url)
         now_s = self.clock.now_s()
-        self.crew.open([self._station(camera) for camera in self.settings.camera], now_s)
+        posts, stations = await self._sorted(self.settings.camera)
+        for post in posts:
+            self.room.add(post, now_s)
+        self.crew.open(stations, now_s)
+        self.watched = WatchedTime(self.folder)
         self.school = School(self.crew, self.clock)
         for name in self.crew.stations:
             self.school.admit(name)
@@ -167,8 +174,12 @@ class Engine:
         self.crew.close(self.clock.now_s())
         stations = list(self.crew.stations.values())
         left_s = max(1.0, STOP_S / 2 - (monotonic() - began_s))
-        await asyncio.gather(*(asyncio.to_thread(s.bury, left_s) for s in stations))
+        await asyncio.gather(
+            self.room.close(left_s), *(self._bury(station, left_s) for station in stations)
+        )
         await self.desk.close()
+        self.watched.note(self.crew.stations)
+        await asyncio.to_thread(self.watched.save)
         left_s = max(1.0, STOP_S - (monotonic() - began_s))
         if not await asyncio.to_thread(self.writer.close, left_s):
             log.error(
@@ -176,6 +187,10 @@ class Engine:
             )
         await asyncio.to_thread(self.telling.close)
         self.hub.close()
+
+    async def _bury(self, station: Station, timeout_s: float) -> None:
+        for clip in await asyncio.to_thread(station.bury, timeout_s):
+            self.desk.take_clip(clip)
 
     def _new_scorer(self) -> ScoringLink:
         engine = self.settings.engine
@@ -217,6 +232,7 @@ class Engine:
 
     def _pump(self) -> None:
         self.crew.pump(self.clock.now_s())
+        self.room.pump(self.clock.now_s())
 
     def _supervise(self) -> None:
         now_s = self.clock.now_s()
@@ -230,6 +246,7 @@ class Engine:
             self.telling.available(name, yes=station.state in SEEING)
             if station.strength is not None:
                 self.telling.score(name, station.strength)
+        self.room.tell_available(self.telling)
         tell_systemd("WATCHDOG=1")
 
     def _publish(self) -> None:
@@ -255,6 +272,9 @@ class Engine:
             children=len(own.children()),
         )
         self.metrics.loop_lag(self.loop_lag_s)
+        self.watched.note(self.crew.stations)
+        if self.watched.due(now_s):
+            await asyncio.to_thread(self.watched.save)
 
     async def _reloads(self) -> None:
         while True:
@@ -263,31 +283,55 @@ class Engine:
             if self._reloader is None:
                 log.warning("there is no configuration file to read again")
                 continue
-            read = await asyncio.to_thread(self._reloader.reload)
-            now_s = self.clock.now_s()
-            wrong = "; ".join(read.problems)
+            try:
+                wrong = await self._reload_once(self._reloader)
+            except (MonitorError, OSError, ValueError) as error:
+                self._reloader.settings = self.settings  # what was read does not run
+                wrong = str(error)
+                log.error("%s; the last good settings go on", wrong)
+            news = Opened("configuration", "warning", wrong)
             self.desk.take_health(
-                None,
-                Opened("configuration", "warning", wrong) if wrong else Closed("configuration"),
-                now_s,
+                None, news if wrong else Closed("configuration"), self.clock.now_s()
             )
-            self.settings = read.settings
-            await self._apply(read.changes, now_s)
 
-    async def _apply(self, changes: Changes, now_s: float) -> None:
-        """Change what changed; the other cameras notice nothing."""
-        for name in (*changes.removed, *(change.camera.name for change in changes.changed)):
-            station = self.crew.remove(name, now_s)
-            await asyncio.to_thread(station.bury, 2.0)
-        for camera in (*changes.added, *(change.camera for change in changes.changed)):
-            self.crew.add(self._station(camera), now_s)
-            self.school.admit(camera.name)
+    async def _reload_once(self, reloader: Reloader) -> str:
+        """What is wrong with the new configuration; empty: it runs."""
+        read = await asyncio.to_thread(reloader.reload)
+        await self._apply(read.changes, read.settings)
+        self.settings = read.settings
+        await self.school.refresh()
+        return "; ".join(read.problems)
+
+    async def _apply(self, changes: Changes, settings: Settings) -> None:
+        """Change what changed; the other cameras notice nothing.
+
+        Raises:
+            MonitorError: Something in it cannot be; the cameras are then as they were.
+        """
+        anew = [change.camera for change in changes.changed if change.needs != "notices"]
+        posts, stations = await self._sorted([*changes.added, *anew])
         if changes.notices:
-            await asyncio.to_thread(self.telling.change, self.settings.notice)
+            await asyncio.to_thread(self.telling.change, settings.notice)
+        for change in changes.changed:
+            name = change.camera.name
+            (self.room.posts.get(name) or self.crew.stations[name]).settings = change.camera
+        for name in (*changes.removed, *(camera.name for camera in anew)):
+            if name in self.room.posts:
+                await self.room.remove(name, self.clock.now_s())
+                continue
+            station = self.crew.remove(name, self.clock.now_s())
+            self._closed_by_schedule.discard(name)
+            await self._bury(station, 2.0)
+        for post in posts:
+            self.room.add(post, self.clock.now_s())
+        for station in stations:
+            self.crew.add(station, self.clock.now_s())
+            self.school.admit(station.name)
         if changes.retention:
-            self.retention = Retention(self.store, self.folder, self.settings.retention)
-        order = [camera.name for camera in self.settings.camera]
-        self.crew.stations = {name: self.crew.stations[name] for name in order}
+            self.retention = Retention(self.store, self.folder, settings.retention)
+        order = [camera.name for camera in settings.camera]
+        known = self.crew.stations
+        self.crew.stations = {name: known[name] for name in order if name in known}
         self.telling.cameras(order)
         self.hub.publish(self.view.whole(removed=list(changes.removed)))
 
@@ -319,8 +363,21 @@ class Engine:
         learner = learner_of(camera, self.folder)
         return Station(camera, capture_of(camera), self._feeds, self._rng, learner)
 
+    async def _sorted(
+        self, cameras: Sequence[CameraSettings]
+    ) -> tuple[list[StillPost], list[Station]]:
+        """Those that judge single pictures, and those that watch."""
+        posts, stations = [], []
+        for camera in cameras:
+            if await judges_stills(camera):
+                posts.append(self.room.post(camera))
+            else:
+                stations.append(self._station(camera))
+        return posts, stations
+
     def _follow_schedules(self, now_s: float) -> None:
         local = self.clock.utc().astimezone().replace(tzinfo=None)
+        self.room.follow_schedules(local, now_s)
         for name, station in self.crew.stations.items():
             is_open = station.open_at(local)
             if not is_open and not station.paused_by and station.settings.enabled:
@@ -334,22 +391,3 @@ class Engine:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-def capture_of(camera: CameraSettings) -> CaptureSettings:
-    """How a camera is read."""
-    return CaptureSettings(
-        name=camera.name,
-        url=camera.url,
-        analysis_url=camera.analysis_url,
-        transport=camera.transport,
-        backend=camera.backend,
-        hardware=camera.hardware,
-        loop=camera.loop,
-        pace=camera.pace,
-        width=camera.width,
-        fps=camera.fps or DEFAULT_FPS,
-        ring_s=camera.pre_s + 15.0,
-        privacy=tuple(tuple(polygon) for polygon in camera.privacy),
-        slots=8,
-    )

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from pathlib import Path
 
 from monitor.config.settings import CameraSettings
 from monitor.config.spans import parse_span
 from monitor.errors import MonitorError, UsageError
+from monitor.files import digest_of
 from monitor.live.clock import Clock
 from monitor.live.crew import Crew
 from monitor.live.learner import Learner
@@ -47,6 +49,17 @@ class School:
             self._crew.judge_by(name, path, self._clock.now_s())
         elif station.learner is None:
             station.fault = "no model: give `model`, or `learn` to let it learn its own"
+
+    async def refresh(self) -> None:
+        """Read anew what model files are not as they were, such as after a calibration."""
+        known = {s.model.path: s.model.digest for s in self._crew.stations.values() if s.model}
+        changed = await asyncio.to_thread(_changed, known)
+        for path in changed:
+            self._crew.forget_model(path)
+        for name, station in list(self._crew.stations.items()):
+            if station.model is not None and station.model.path in changed:
+                log.info("%s: its model file has changed and is read anew", name)
+                self._crew.judge_by(name, station.model.path, self._clock.now_s())
 
     def look_round(self) -> None:
         """Train where enough footage is collected; one camera at a time, it is slow enough."""
@@ -94,3 +107,13 @@ class School:
         log.info("%s: learned; it goes live", station.name)
         self._crew.forget_model(str(learner.model))
         self._crew.judge_by(station.name, str(learner.model), self._clock.now_s())
+
+
+def _changed(known: dict[str, str]) -> set[str]:
+    """Of model files and their digests: those that are others now. One that is gone is no other."""
+    changed = set()
+    for path, digest in known.items():
+        with suppress(OSError):
+            if digest_of(Path(path)) != digest:
+                changed.add(path)
+    return changed

@@ -4,7 +4,6 @@ A thread reads the cameras' rings all the time, so that clips have no holes whil
 the main thread answers the engine. Knows nothing of alerts.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -19,6 +18,7 @@ import numpy as np
 from models.spec import ClipSpec
 from monitor.capture.ring import Ring
 from monitor.errors import MonitorError
+from monitor.files import digest_of
 from monitor.live.evidence import encode
 from monitor.live.messages import (
     Answer,
@@ -97,8 +97,13 @@ class Scorer:
                 batch = best_batch(runtime_of(model.detector), model.detector.spec)
                 self._models[order.path] = _Loaded(model, batch, digest)
             return describe(order.path, self._models[order.path])
-        except (MonitorError, RuntimeError, OSError, ValueError) as error:
-            return ModelFailed(order.path, str(error).partition("\n")[0])
+        except MonitorError as error:
+            return ModelFailed(order.path, str(error))
+        except FileNotFoundError:
+            return ModelFailed(order.path, f"{order.path}: no such model file")
+        except Exception as error:  # noqa: BLE001  a broken file fails its own cameras, not all
+            said = str(error).partition("\n")[0] or type(error).__name__
+            return ModelFailed(order.path, f"{order.path} cannot be read: {said}")
 
     def _attach(self, order: Attach) -> Iterator[Answer]:
         self._detach(order.camera)
@@ -217,12 +222,6 @@ def describe(path: str, loaded: _Loaded) -> ModelLoaded:
         str(model.provenance.get("when", "")),
         loaded.batch,
     )
-
-
-def digest_of(path: Path) -> str:
-    """The first half of the file's SHA-256."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:32]
 
 
 def best_batch(runtime: Runtime, spec: ClipSpec) -> int:

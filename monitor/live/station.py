@@ -32,6 +32,7 @@ from monitor.live.fleet import Supply
 from monitor.live.gate import MotionGate
 from monitor.live.health import Closed, Opened
 from monitor.live.judge import Judge, Step
+from monitor.live.last_words import last_words
 from monitor.live.learner import Learner
 from monitor.live.messages import Attach, Detach, LiveReading, ModelLoaded
 from monitor.live.supervision import (
@@ -205,11 +206,11 @@ class Station:
             self._feed.send(Stop())
         return news
 
-    def bury(self, timeout_s: float) -> None:
-        """After `close`: wait for the worker, kill it where it does not end."""
-        if self._feed is not None:
-            self._feed.stop(timeout_s)
-            self._feed = None
+    def bury(self, timeout_s: float) -> list[ClipWritten | ClipFailed]:
+        """After `close`: wait for the worker, kill it where it does not end; its last clips."""
+        feed, self._feed = self._feed, None
+        told = [] if feed is None else last_words(feed, timeout_s)
+        return [clip for clip in told if not (self.learner and self.learner.written(clip))]
 
     def send(self, command: Command) -> None:
         """To the worker, where there is one."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from models.detector import ClipSpec
+from models.spec import ClipSpec
 from monitor.capture.records import Captured
 from monitor.capture.ring import Ring
 from monitor.clips import ClipCutter, gap_s

@@ -37,8 +37,8 @@ class Light(Detector):
     Config = NoConfig
     presets = {}  # noqa: RUF012
 
-    def __init__(self) -> None:
-        super().__init__(NoConfig())
+    def __init__(self, config: NoConfig | None = None) -> None:
+        super().__init__(config or NoConfig())
         self.fitted = True
         self.register_buffer("nothing", torch.zeros(1))
 

@@ -87,7 +87,7 @@ def test_an_undo_that_fails_can_be_tried_again():
     with pytest.raises(StoreError):
         asyncio.run(desk.undo())
     engine.refusal = None
-    assert asyncio.run(desk.undo()).text == "kept"
+    assert asyncio.run(desk.undo()).text == "kept"  # type: ignore[union-attr]
 
 
 def test_the_next_unacknowledged_is_found_both_ways():

@@ -1,0 +1,25 @@
+"""From a camera's configuration to what its capture worker is told."""
+
+from monitor.capture.records import CaptureSettings
+from monitor.config.settings import CameraSettings
+
+DEFAULT_FPS = 10.0  # analysed frames per second while a camera has no model
+
+
+def capture_of(camera: CameraSettings) -> CaptureSettings:
+    """How a camera is read."""
+    return CaptureSettings(
+        name=camera.name,
+        url=camera.url,
+        analysis_url=camera.analysis_url,
+        transport=camera.transport,
+        backend=camera.backend,
+        hardware=camera.hardware,
+        loop=camera.loop,
+        pace=camera.pace,
+        width=camera.width,
+        fps=camera.fps or DEFAULT_FPS,
+        ring_s=camera.pre_s + 15.0,
+        privacy=tuple(tuple(polygon) for polygon in camera.privacy),
+        slots=8,
+    )
