@@ -1,7 +1,8 @@
 """A fitted detector as one ONNX graph: bytes of clips in; scores, maps and terms out.
 
-What is traced is the detector's own `examine`, so no formula is written twice. Knows nothing of
-runtimes, calibration or files.
+What is traced is the detector's own `examine`, so no formula is written twice. What is no tensor's
+work, such as the flow of `motion`, stays outside, in `models.prelude`.
+Knows nothing of runtimes, calibration or files.
 """
 
 import contextlib
@@ -15,28 +16,34 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from models.detector import Detector
+from models.detector import Detector, Findings
+from models.detectors.fusion import Fusion
+from models.detectors.motion import Motion
 from models.errors import ExportError, NotFittedError
+from models.prelude import Prelude
+from models.spec import ClipSpec
 
 INPUT = "clips"  # (B, T, C, H, W), bytes
+AFTER_PRELUDE = ("frames", "motion")  # see `Prelude.inputs`
 MOST_CLIPS = 64  # in a batch; a bound that the tracer wants
 REFUSED = {  # what no graph can say, and why
-    "motion": "its flow is computed by OpenCV",
-    "fusion": "its part motion computes flow by OpenCV",
     "inr": "it fits a network to every picture that it judges",
     "anogan": "it searches a latent for every picture that it judges",
-    "cutpaste": "its map is made of gradients",
-    "svdd": "the exporter has no operation for the distances of its kernel",
 }
 
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """A detector in ONNX; its outputs are scores (B,), maps (B, H, W), then each term (B,)."""
+    """A detector in ONNX; its outputs are scores (B,), maps (B, H, W), then each term (B,).
+
+    Where there is a prelude, the graph takes what that makes of clips; without content, the prelude
+    is all there is.
+    """
 
     content: bytes
     terms: tuple[str, ...]
     batch: int | None  # clips that it takes at once; None: any number
+    prelude: Prelude | None = None
 
 
 class Whole(nn.Module):
@@ -49,9 +56,25 @@ class Whole(nn.Module):
 
     def forward(self, clips: Tensor) -> tuple[Tensor, ...]:
         """Scores, maps and terms of `clips`."""
-        found = self._examine(self.detector, clips.float() / 255)
-        outputs = (found.scores, found.maps, *found.terms.values())
-        return tuple(output.float().clone() for output in outputs)  # none is another's alias
+        return _outputs(self._examine(self.detector, clips.float() / 255))
+
+
+class Joined(nn.Module):
+    """From what a prelude makes of clips to findings."""
+
+    def __init__(self, detector: Fusion) -> None:
+        super().__init__()
+        self.detector = detector
+
+    def forward(self, frames: Tensor, motion: Tensor) -> tuple[Tensor, ...]:
+        """Scores, maps and terms."""
+        return _outputs(self.detector.joined(frames, motion))
+
+
+def _outputs(found: Findings) -> tuple[Tensor, ...]:
+    """None is another's alias."""
+    outputs = (found.scores, found.maps, *found.terms.values())
+    return tuple(output.float().clone() for output in outputs)
 
 
 def refuse_export(name: str) -> None:
@@ -74,15 +97,18 @@ def to_onnx(detector: Detector) -> Graph:
     refuse_export(detector.name)
     if not detector.fitted:
         raise NotFittedError(f"{detector.name} was to be exported before fit() or load()")
-    spec, whole = detector.spec, Whole(detector.eval().cpu())
-    clips = torch.randint(256, (2, spec.length, spec.channels, *spec.size), dtype=torch.uint8)
-    terms = tuple(detector.examine(clips[:1].float() / 255).terms)
+    detector, prelude = detector.eval().cpu(), _prelude(detector)
+    spec = detector.spec
+    noise = torch.rand(1, spec.length, spec.channels, *spec.size)
+    terms = tuple(detector.examine(noise).terms)
+    if isinstance(detector, Motion):
+        return Graph(b"", terms, None, prelude)
     try:
-        any_size, free = _traced(whole, clips, fixed=False)
+        any_size, free = _traced(detector, fixed=False)
         if free:
-            return Graph(any_size, terms, None)
-        one, _ = _traced(whole, clips[:1], fixed=True)
-        return Graph(one, terms, 1)
+            return Graph(any_size, terms, None, prelude)
+        one, _ = _traced(detector, fixed=True)
+        return Graph(one, terms, 1, prelude)
     except ImportError as error:
         raise ExportError(
             f"{error.name} is not installed; to export models: pip install 'oddwatch[export]'"
@@ -93,17 +119,49 @@ def to_onnx(detector: Detector) -> Graph:
         ) from error
 
 
-def _traced(whole: Whole, clips: Tensor, *, fixed: bool) -> tuple[bytes, bool]:
+def _prelude(detector: Detector) -> Prelude | None:
+    if isinstance(detector, Motion):
+        return Prelude(detector.judge)
+    if not isinstance(detector, Fusion):
+        return None
+    motion, network = (detector.parts[name] for name in ("motion", "frame_prediction"))
+    assert isinstance(motion, Motion)
+    assert isinstance(network, Detector)
+    return Prelude(motion.judge, network.spec)
+
+
+def _traced(detector: Detector, *, fixed: bool) -> tuple[bytes, bool]:
     """The graph, and whether it takes batches of any size."""
-    shapes = None if fixed else ({0: torch.export.Dim("batch", min=1, max=MOST_CLIPS)},)
+    whole, inputs = _example(detector, 1 if fixed else 2)
+    batch = torch.export.Dim("batch", min=1, max=MOST_CLIPS)
+    shapes = None if fixed else tuple({0: batch} for _ in inputs)
     with _quiet(), torch.no_grad():
         program = torch.onnx.export(
-            whole, (clips,), dynamo=True, dynamic_shapes=shapes, verbose=False, input_names=[INPUT]
+            whole,
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            verbose=False,
+            input_names=list(inputs),
         )
     assert program is not None
     proto = program.model_proto
-    batch = proto.graph.input[0].type.tensor_type.shape.dim[0]
-    return proto.SerializeToString(), bool(batch.dim_param)
+    size = proto.graph.input[0].type.tensor_type.shape.dim[0]
+    return proto.SerializeToString(), bool(size.dim_param)
+
+
+def _example(detector: Detector, count: int) -> tuple[nn.Module, dict[str, Tensor]]:
+    """What is traced, and noise for its inputs, so many clips."""
+    if not isinstance(detector, Fusion):
+        spec = detector.spec
+        shape = (count, spec.length, spec.channels, *spec.size)
+        return Whole(detector), {INPUT: torch.randint(256, shape, dtype=torch.uint8)}
+    network, motion = (detector.parts[name].spec for name in ("frame_prediction", "motion"))
+    assert isinstance(network, ClipSpec)
+    assert isinstance(motion, ClipSpec)
+    frames = torch.rand(count, network.length, network.channels, *network.size)
+    inputs = (frames, torch.rand(count, *motion.size))
+    return Joined(detector), dict(zip(AFTER_PRELUDE, inputs, strict=True))
 
 
 @contextlib.contextmanager

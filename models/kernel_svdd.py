@@ -98,6 +98,12 @@ class KernelSvdd(nn.Module):
 
     def forward(self, points: Tensor) -> Tensor:
         """Scores (...), above 0 outside."""
-        near = -self.steepness * torch.cdist(points.flatten(0, -2), self.support).square()
+        near = -self.steepness * _squared_distances(points.flatten(0, -2), self.support)
         inside = torch.logsumexp(near + self.duals.log(), dim=-1)
         return (self.offset.clamp_min(1e-12).log() - inside).reshape(points.shape[:-1])
+
+
+def _squared_distances(points: Tensor, others: Tensor) -> Tensor:
+    """Of (N, D) to (S, D), (N, S); by products, as graphs of exported detectors know no other."""
+    lengths = points.square().sum(dim=1, keepdim=True) + others.square().sum(dim=1)
+    return (lengths - 2 * points @ others.T).clamp_min(0)

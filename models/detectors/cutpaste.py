@@ -29,7 +29,6 @@ from models.density import GaussianDensity
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError
 from models.networks.residual import ResidualEncoder
-from models.saliency import grad_cam
 from models.still_maps import blur, top_mean
 from models.training import Losses, Player, train
 
@@ -141,7 +140,7 @@ class Cutpaste(Detector):
         pictures = clips[:, 0]
         if self.config.patch_px is None:
             features = self.features(pictures)
-            scores, maps = grad_cam(features, self._distance, self.config.size)
+            scores, maps = self._raised(features)
             logits = self.classify(self.head(features.mean(dim=(2, 3)))).float()
             return Findings(scores, maps, {"class": -logits.log_softmax(dim=1)[:, 0]})
         maps = self._crop_distances(pictures)
@@ -150,6 +149,23 @@ class Cutpaste(Detector):
     def _distance(self, features: Tensor) -> Tensor:
         """Root of the squared Mahalanobis distance of features (B, K, h, w), (B,)."""
         return (self.density(_embedded(features)) + 1e-6).sqrt()
+
+    def _raised(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """`_distance` and, over the picture, Grad-CAM of it: (B,) and (B, H, W).
+
+        The embedding is a mean over places, so its gradient is one for all of them and is written
+        out here; `models.saliency.grad_cam` says the same, but no exported graph holds a gradient.
+        """
+        mean = features.mean(dim=(2, 3)).float()
+        length = mean.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        unit, distance = mean / length, self._distance(features)
+        whitening = self.density.whitening
+        steep = (unit - self.density.mean) @ whitening @ whitening.T / distance[:, None]
+        places = features.shape[2] * features.shape[3]
+        slope = (steep - unit * (unit * steep).sum(dim=1, keepdim=True)) / (length * places)
+        raised = (slope[:, :, None, None] * features).sum(dim=1, keepdim=True).relu()
+        spread = F.interpolate(raised, self.config.size, mode="bilinear", align_corners=False)
+        return distance, spread[:, 0]
 
     def _losses(self, clips: Tensor) -> Losses:
         pictures = self.shaped(clips)[:, 0]

@@ -101,7 +101,7 @@ class Fusion(Detector):
         predictor.training_state = self.training_state
         _fit(predictor, clips, held_out, Budget(seconds, budget.steps), tell)
         for name in PARTS:
-            self._rarity(name).fit(self._places(name, batch) for batch in held_out)
+            self._rarity(name).fit(self._places(self.heard(name, batch).maps) for batch in held_out)
         self.fitted = True
         return self
 
@@ -109,30 +109,41 @@ class Fusion(Detector):
     def examine(self, clips: Tensor) -> Findings:
         """Score: mean surprise of the `top` places. Terms: what each part gave to it, and PSNR."""
         self.check(clips)
-        terms: dict[str, Tensor] = {}
+        seen = narrow(clips, self._part("frame_prediction").spec)
+        return self.joined(seen, self.heard("motion", clips).maps)
+
+    def joined(self, seen: Tensor, motion: Tensor) -> Findings:
+        """What `examine` says, from the frame predictor's clips and motion's maps (B, H, W).
+
+        All but what is done frame by frame, which `models.prelude` does for exported ones; so this
+        can be traced.
+        """
+        predicted = self._part("frame_prediction").examine(seen)
         surprises = {
-            name: WEIGHTS[name] * self._rarity(name)(self._places(name, clips, terms)).flatten(1)
-            for name in PARTS
+            name: WEIGHTS[name] * self._rarity(name)(self._places(maps)).flatten(1)
+            for name, maps in (("motion", motion), ("frame_prediction", predicted.maps))
         }
+        terms = {"psnr": predicted.terms["psnr"]}
         total = torch.stack(list(surprises.values())).sum(dim=0)  # (B, places)
         scores, where = total.topk(min(self.config.top, total.shape[1]), dim=1)
         for name, surprise in surprises.items():
             terms[f"part/{name}"] = surprise.gather(1, where).mean(dim=1)
-        maps = _resized(total.view(len(clips), 1, *self._grid), self.config.size)[:, 0]
+        maps = _resized(total.view(seen.shape[0], 1, *self._grid), self.config.size)[:, 0]
         return Findings(scores.mean(dim=1), maps, terms)
+
+    def heard(self, name: str, clips: Tensor) -> Findings:
+        """What a part says of clips of the whole."""
+        part = self._part(name)
+        return part.examine(narrow(clips, part.spec))
 
     @property
     def _grid(self) -> tuple[int, int]:
         height, width = self.config.size
         return height // self.config.cell_px, width // self.config.cell_px
 
-    def _places(self, name: str, clips: Tensor, terms: dict[str, Tensor] | None = None) -> Tensor:
-        """A part's map averaged over places, (B, h, w); its PSNR goes to `terms`, if it has one."""
-        part = self._part(name)
-        found = part.examine(narrow(clips, part.spec))
-        if terms is not None and "psnr" in found.terms:
-            terms["psnr"] = found.terms["psnr"]
-        return F.adaptive_avg_pool2d(found.maps[:, None], self._grid)[:, 0]
+    def _places(self, maps: Tensor) -> Tensor:
+        """A part's maps averaged over places, (B, h, w)."""
+        return F.adaptive_avg_pool2d(maps[:, None], self._grid)[:, 0]
 
     @torch.inference_mode()
     def reconstruct(self, clips: Tensor) -> Tensor | None:
@@ -198,13 +209,19 @@ class Rarity(nn.Module):
 
     def forward(self, values: Tensor) -> Tensor:
         """-log10 p of values of any shape; 0 below every normal one."""
-        flat = values.contiguous()
-        right = torch.searchsorted(self.body, flat).clamp(1, BODY - 1)
+        right = _passed(values, self.body).clamp(1, BODY - 1)
         low, high = self.body[right - 1], self.body[right]
-        within = ((flat - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
+        within = ((values - low) / (high - low).clamp_min(1e-9)).clamp(0, 1)
         share = TAIL * (right - 1 + within) / (BODY - 1)  # of the normal values are lower
-        tail = (flat - self.body[-1]).clamp_min(0) / self.scale / math.log(10)
+        tail = (values - self.body[-1]).clamp_min(0) / self.scale / math.log(10)
         return tail - torch.log10(1 - share)
+
+
+def _passed(values: Tensor, bounds: Tensor) -> Tensor:
+    """How many of the sorted bounds (N,) are lower than each value; N, where it is no number."""
+    if torch.compiler.is_exporting():  # no graph can search
+        return len(bounds) - (values[..., None] <= bounds).sum(dim=-1)
+    return torch.searchsorted(bounds, values.contiguous())
 
 
 def _as_small_as_lite(size: tuple[int, int]) -> tuple[int, int]:

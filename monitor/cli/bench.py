@@ -77,7 +77,7 @@ def _tell(found: "Bench", carried: Carried) -> None:
     rows += [
         [
             f"score a clip, {speed.runtime} {speed.precision}",
-            *(("-", "-", speed.failed) if speed.failed else _cost(*_pair(speed))),
+            *(("-", "-", "-") if speed.failed else _cost(*_pair(speed))),
         ]
         for speed in found.speeds
     ]
@@ -85,7 +85,13 @@ def _tell(found: "Bench", carried: Carried) -> None:
         whole = found.end_to_end
         rows.append(["all of it, a frame of the file", *_cost(whole.wall_s, whole.cpu_s)])
     print_table(("", "ms", "CPU ms", "per second"), rows)
+    for speed in found.speeds:
+        if speed.failed:
+            print(f"{speed.runtime} {speed.precision} could not be measured: {speed.failed}")
+    failed = {(speed.runtime, speed.precision) for speed in found.speeds if speed.failed}
     for (runtime, precision), rates in carried.items():
+        if (runtime, precision) in failed:
+            continue
         said = ", ".join(f"{count} scored {rate:g} times a second" for rate, count in rates.items())
         print(f"cameras by {runtime} {precision}: {said}")
     if not found.speeds:

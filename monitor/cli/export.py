@@ -44,10 +44,11 @@ def export(
 ) -> None:
     """Write a model as one file for score, inspect and watch on machines without torch.
 
-    The whole way from clips to scores and maps is one graph; thresholds and origin travel with
-    it. It is compared with MODEL at clips of the data that MODEL learned from, by every runtime
-    that is installed, and written only if both say the same. A file of onnx runs on OpenVINO and
-    on ONNX Runtime, one of openvino on OpenVINO.
+    The whole way from clips to scores and maps is in it: one graph, and before it what no graph
+    can do, such as flow. Thresholds and origin travel with it. It is compared with MODEL at clips
+    of the data that MODEL learned from, by every runtime that is installed, and written only if
+    both say the same. A file of onnx runs on OpenVINO and on ONNX Runtime, one of openvino on
+    OpenVINO.
 
     With --int8 the network is quantised by normal clips. That is kept only if it orders clips as
     before and, where the data has labels, finds as much; the thresholds are set anew.
@@ -134,12 +135,13 @@ def _plain(found: "Exported") -> dict[str, Any]:
 def _lines(found: "Exported") -> list[str]:
     """The report in words."""
     facts, parity = found.facts, found.facts.report["parity"]
-    lines = [f"{facts.detector} ({facts.preset}) as {facts.graph}, {facts.precision}"]
+    form = "tables, as it has no network" if facts.graph == "none" else facts.graph
+    lines = [f"{facts.detector} ({facts.preset}) as {form}, {facts.precision}"]
     lines += [
         f"{name}: at {parity['clips']} clips of {parity['source']} scores differ by up to "
         f"{parity[name]['score_difference']:.2g} ({parity[name]['score_share']:.1g} of the "
         f"largest), maps by {parity[name]['map_difference']:.2g}"
-        for name in ("openvino", "onnxruntime")
+        for name in ("openvino", "onnxruntime", "opencv")
         if name in parity
     ]
     if parity["source"] == "made pictures":

@@ -101,20 +101,26 @@ def unquantised(model: AnyModel, to: GraphFormat) -> Exported:
     detector = model.trained()
     graph = to_onnx(detector)
     calibration = None if model.calibration is None else model.calibration.to_dict()
+    prelude = graph.prelude
     facts = Facts(
         detector=detector.name,
         kind=detector.kind,
         preset=model.preset,
         spec=detector.spec,
-        graph=to,
+        graph=to if graph.content else "none",
         precision="fp32",
         terms=graph.terms,
         batch=graph.batch,
         parameters=sum(parameter.numel() for parameter in detector.parameters()),
         calibration=calibration,
         provenance=dict(model.provenance),
+        prelude=None if prelude is None else prelude.plain(),
     )
-    return Exported(facts, as_openvino(graph.content) if to == "openvino" else (graph.content,))
+    tables = b"" if prelude is None else prelude.packed()
+    if not graph.content:
+        return Exported(facts, (), tables)
+    whole = as_openvino(graph.content) if to == "openvino" else (graph.content,)
+    return Exported(facts, whole, tables)
 
 
 def quantised_for_speed(whole: Exported, clips: Sequence[ClipFrames]) -> Exported:

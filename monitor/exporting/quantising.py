@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from numpy.typing import NDArray
+
 from models.errors import ExportError
 from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
@@ -86,10 +88,10 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
             "nncf is not installed; to quantise models: pip install 'oddwatch[export]'"
         ) from error
     form = exported.facts.graph
+    if form == "none":
+        raise ExportError(f"{exported.name} has no network: there is nothing to quantise")
     graph = _graph(exported)
-    most = exported.facts.batch or 1
-    batches = [clips[i : i + most] for i in range(0, len(clips), most)]
-    feed = batches if form == "openvino" else [{_input(graph): batch} for batch in batches]
+    feed = list(_fed(exported, graph, clips))
     ignored = nncf.IgnoredScope(types=UNTOUCHED[form], names=_filters(graph, form), validate=False)
     try:
         with _quiet():
@@ -104,7 +106,7 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise ExportError(f"{exported.name} cannot be quantised: {reason}") from error
     parts = serialised(small) if form == "openvino" else (small.SerializeToString(),)
-    return Exported(replace(exported.facts, precision="int8"), parts)
+    return Exported(replace(exported.facts, precision="int8"), parts, exported.tables)
 
 
 def _graph(exported: Exported) -> Any:
@@ -118,8 +120,17 @@ def _graph(exported: Exported) -> Any:
     return onnx.load_from_string(exported.parts[0])
 
 
-def _input(graph: Any) -> str:
-    return str(graph.graph.input[0].name)
+def _fed(exported: Exported, graph: Any, clips: Bytes) -> Iterator[dict[str, NDArray[Any]]]:
+    """What the graph takes, by name."""
+    if exported.facts.graph == "openvino":
+        names = [found.any_name for found in graph.inputs]
+    else:
+        names = [found.name for found in graph.graph.input]
+    most, prelude = exported.facts.batch or 1, exported.prelude()
+    for i in range(0, len(clips), most):
+        batch = clips[i : i + most]
+        inputs = (batch,) if prelude is None else prelude.inputs([list(clip) for clip in batch])
+        yield dict(zip(names, inputs, strict=True))
 
 
 def _filters(graph: Any, form: str) -> list[str]:

@@ -33,7 +33,7 @@ __all__ = [
     "write_export",
 ]
 
-NAMES = ("auto", "torch", "openvino", "onnxruntime")
+NAMES = ("auto", "torch", "openvino", "onnxruntime", "opencv")
 
 
 def runtime_of(detector: "Detector | Exported") -> Runtime:

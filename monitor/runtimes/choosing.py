@@ -23,7 +23,15 @@ from platformdirs import user_cache_path
 from monitor.errors import UsageError
 from monitor.files import write_atomically
 from monitor.runtimes.exported import Exported, Facts
-from monitor.runtimes.graphs import EXTRA, GraphRuntime, Run, onnxruntime_run, openvino_run
+from monitor.runtimes.graphs import (
+    EXTRA,
+    GraphRuntime,
+    Run,
+    TablesRuntime,
+    onnxruntime_run,
+    openvino_run,
+)
+from monitor.runtimes.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +39,18 @@ RUNS: dict[str, Callable[[Exported, int | None], Run]] = {
     "openvino": openvino_run,
     "onnxruntime": onnxruntime_run,
 }
-TAKES = {"onnx": ("openvino", "onnxruntime"), "openvino": ("openvino",)}
+TAKES = {
+    "onnx": ("openvino", "onnxruntime"),
+    "openvino": ("openvino",),
+    "none": ("opencv",),
+}
+MODULES = {"opencv": "cv2"}  # where it is not the name
 REPEATS = 5  # of one clip, after a first that is not counted; their median
 MOST_S = 2.0  # of measuring one runtime
 REMEMBERED = 200  # choices; the oldest are forgotten
 
 
-def make_runtime(
-    exported: Exported, wanted: str = "auto", threads: int | None = None
-) -> GraphRuntime:
+def make_runtime(exported: Exported, wanted: str = "auto", threads: int | None = None) -> Runtime:
     """What computes an exported model; `auto` is the fastest of those that are installed.
 
     Raises:
@@ -49,7 +60,13 @@ def make_runtime(
     check_runtime(exported.facts, wanted)
     _warn_of_int8(exported.facts)
     name = wanted if wanted != "auto" else _fastest(exported)
-    return GraphRuntime(name, RUNS[name](exported, threads), exported.facts)
+    return _made(exported, name, threads)
+
+
+def _made(exported: Exported, name: str, threads: int | None) -> Runtime:
+    if name == "opencv":
+        return TablesRuntime(exported)
+    return GraphRuntime(name, RUNS[name](exported, threads), exported)
 
 
 def check_runtime(facts: Facts, wanted: str) -> None:
@@ -69,7 +86,9 @@ def check_runtime(facts: Facts, wanted: str) -> None:
 
 def installed(facts: Facts) -> list[str]:
     """The runtimes here that take an exported graph."""
-    return [name for name in TAKES[facts.graph] if importlib.util.find_spec(name)]
+    return [
+        name for name in TAKES[facts.graph] if importlib.util.find_spec(MODULES.get(name, name))
+    ]
 
 
 def _fastest(exported: Exported) -> str:
@@ -93,19 +112,19 @@ def _fastest(exported: Exported) -> str:
 
 
 def measured(exported: Exported, names: list[str], threads: int | None = None) -> dict[str, float]:
-    """Seconds that each takes for one clip, the median of some."""
+    """Seconds that each takes for one clip, the median of some; what is before a graph, once."""
     spec = exported.spec
     shape = (exported.facts.batch or 1, spec.length, spec.channels, *spec.size)
     clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     found = {}
     for name in names:
-        run = RUNS[name](exported, threads)
-        run(clips)
+        runtime = _made(exported, name, threads)
+        runtime.examine(clips)
         began = time.perf_counter()
         seconds: list[float] = []
         while len(seconds) < REPEATS and (not seconds or time.perf_counter() - began < MOST_S):
             start = time.perf_counter()
-            run(clips)
+            runtime.examine(clips)
             seconds.append(time.perf_counter() - start)
         found[name] = median(seconds)
     return found

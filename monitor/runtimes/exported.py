@@ -1,8 +1,9 @@
 """An exported detector: its graph and its plain facts in one file, and what computes it.
 
 The file is a zip without compression: `model.json` (detector, clips, calibration, provenance, the
-export's own report) and the graph, `model.onnx` or OpenVINO's `model.xml` with `model.bin`. It
-holds no code and nothing pickled. Bytes (B, T, C, H, W) go in; scores, maps and terms come out.
+export's own report), the graph, `model.onnx` or OpenVINO's `model.xml` with `model.bin`, and, where
+something comes before the graph or in its place, the tables of that, `prelude.npz`. It holds no
+code and nothing pickled. Bytes (B, T, C, H, W) go in; scores, maps and terms come out.
 """
 
 import io
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import monitor
 from models.errors import CheckpointError
@@ -22,13 +23,18 @@ from monitor.errors import StoreError
 from monitor.files import write_atomically
 from monitor.runtimes.runtime import Runtime
 
+if TYPE_CHECKING:
+    from models.prelude import Prelude
+
 FORMAT = "oddwatch export"
 VERSION = 1  # of the file's layout; raised when older files can no longer be read
 FACTS = "model.json"
-PARTS = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin")}
+TABLES = "prelude.npz"
+PARTS = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin"), "none": ()}
 BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError)
 
 GraphFormat = Literal["onnx", "openvino"]
+Content = Literal["onnx", "openvino", "none"]  # none: the prelude is all there is
 Precision = Literal["fp32", "int8"]
 
 
@@ -40,7 +46,7 @@ class Facts:
     kind: Literal["video", "image"]
     preset: str
     spec: ClipSpec
-    graph: GraphFormat
+    graph: Content
     precision: Precision
     terms: tuple[str, ...]  # names of the graph's outputs after scores and maps
     parameters: int
@@ -49,6 +55,7 @@ class Facts:
     provenance: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)  # what the export was checked by
     oddwatch: str = monitor.__version__  # that wrote it
+    prelude: dict[str, Any] | None = None  # what it is made with; see `models.prelude`
 
 
 @dataclass(eq=False)
@@ -57,6 +64,7 @@ class Exported:
 
     facts: Facts
     parts: tuple[bytes, ...]  # the graph, in the order of `PARTS`
+    tables: bytes = b""  # what the prelude has learned
     remarks: ClassVar[tuple[str, ...]] = ()
     _wanted: str = "auto"
 
@@ -92,11 +100,29 @@ class Exported:
 
     @cached_property
     def digest(self) -> str:
-        """Of the graph; another calibration does not change it."""
+        """Of all that computes; another calibration does not change it."""
         whole = sha256()
-        for part in self.parts:
+        for part in (*self.parts, self.tables):
             whole.update(part)
         return whole.hexdigest()
+
+    def prelude(self) -> "Prelude | None":
+        """What comes before the graph, with nothing remembered yet.
+
+        Raises:
+            CheckpointError: If this version does not know it.
+        """
+        if self.facts.prelude is None:
+            return None
+        from models.prelude import Prelude
+
+        try:
+            return Prelude.of(self.facts.prelude, self.tables)
+        except (*BROKEN, OSError) as error:
+            raise CheckpointError(
+                f"the exported {self.name} begins with what this version does not know ({error}); "
+                "export it again"
+            ) from error
 
     @cached_property
     def runtime(self) -> Runtime:
@@ -139,6 +165,8 @@ def write_export(exported: Exported, path: Path) -> None:
         file.writestr(FACTS, json.dumps(plain, indent=1))
         for name, part in zip(PARTS[exported.facts.graph], exported.parts, strict=True):
             file.writestr(name, part)
+        if exported.tables:
+            file.writestr(TABLES, exported.tables)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, content.getvalue())
@@ -164,7 +192,8 @@ def read_export(path: Path) -> Exported | None:
                 return None
             _check_version(plain, path)
             parts = tuple(file.read(name) for name in PARTS[plain["graph"]])
-            return Exported(_facts(plain), parts)
+            tables = b"" if plain.get("prelude") is None else file.read(TABLES)
+            return Exported(_facts(plain), parts, tables)
     except CheckpointError:
         raise
     except (OSError, zipfile.BadZipFile) as error:

@@ -1,4 +1,4 @@
-"""Exported graphs on the CPU, by OpenVINO or ONNX Runtime."""
+"""Exported detectors on the CPU: graphs by OpenVINO or ONNX Runtime, and what comes before them."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -11,7 +11,8 @@ from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.runtime import ClipFrames, Found
 
 Bytes = NDArray[np.uint8]
-Run = Callable[[Bytes], list[NDArray[Any]]]  # (B, T, C, H, W) to the graph's outputs
+Inputs = tuple[NDArray[Any], ...]  # of the graph: bytes (B, T, C, H, W), or what a prelude makes
+Run = Callable[[Inputs], list[NDArray[Any]]]  # to the graph's outputs
 
 EXTRA = "pip install 'oddwatch[edge]'"
 
@@ -23,22 +24,32 @@ class GraphError(MonitorError):
 class GraphRuntime:
     """A `Runtime` of an exported graph."""
 
-    def __init__(self, name: str, run: Run, facts: Facts) -> None:
-        self.name, self._run, self._facts = name, run, facts
+    def __init__(self, name: str, run: Run, exported: Exported) -> None:
+        self.name, self._run, self._facts = name, run, exported.facts
+        self._prelude = exported.prelude()
 
-    def batch(self, clips: Sequence[ClipFrames]) -> Bytes:
-        """Bytes (B, T, C, H, W)."""
-        return np.stack([np.stack(list(clip)) for clip in clips])
+    def batch(self, clips: Sequence[ClipFrames]) -> Inputs:
+        """The graph's inputs; what comes before it is done here, once for each frame."""
+        for clip in clips:
+            check_clip(clip, self._facts)
+        if self._prelude is not None:
+            return self._prelude.inputs(clips)
+        frames = np.stack([frame for clip in clips for frame in clip])
+        return (frames.reshape(len(clips), -1, *frames.shape[1:]),)
 
     def examine(self, batch: Any) -> Found:
         """Scores, maps and terms.
 
         Raises:
-            GraphError: If the runtime fails.
+            GraphError: If the runtime fails, or the clips are none of this detector's.
         """
-        clips = self._checked(batch)
-        most = self._facts.batch or len(clips)
-        runs = [self._outputs(clips[i : i + most]) for i in range(0, len(clips), most)]
+        inputs = batch if isinstance(batch, tuple) else self.batch(_clips(batch))
+        count = len(inputs[0])
+        most = self._facts.batch or count
+        runs = [
+            self._outputs(tuple(part[i : i + most] for part in inputs))
+            for i in range(0, count, most)
+        ]
         whole = [np.concatenate(part) for part in zip(*runs, strict=True)]
         return Found(whole[0], whole[1], dict(zip(self._facts.terms, whole[2:], strict=True)))
 
@@ -46,22 +57,61 @@ class GraphRuntime:
         """None: an exported graph says how odd a clip is, not what was expected."""
         return None
 
-    def _checked(self, batch: Any) -> Bytes:
-        spec = self._facts.spec
-        wanted = (spec.length, spec.channels, *spec.size)
-        clips = np.asarray(batch)
-        if clips.dtype != np.uint8 or clips.shape[1:] != wanted:
-            raise GraphError(
-                f"{self._facts.detector} takes clips of shape (B, {', '.join(map(str, wanted))}) "
-                f"of bytes, got {clips.shape} of {clips.dtype}"
-            )
-        return clips
-
-    def _outputs(self, clips: Bytes) -> list[NDArray[Any]]:
+    def _outputs(self, inputs: Inputs) -> list[NDArray[Any]]:
         try:
-            return self._run(clips)
+            return self._run(inputs)
         except RuntimeError as error:
             raise GraphError(f"{self.name} failed at a clip: {_first_line(error)}") from error
+
+
+class TablesRuntime:
+    """A `Runtime` of an exported detector that has no graph: `motion`, by OpenCV and numpy."""
+
+    name = "opencv"
+
+    def __init__(self, exported: Exported) -> None:
+        self._facts = exported.facts
+        prelude = exported.prelude()
+        assert prelude is not None
+        self._prelude = prelude
+
+    def batch(self, clips: Sequence[ClipFrames]) -> Sequence[ClipFrames]:
+        """The clips themselves."""
+        return clips
+
+    def examine(self, batch: Any) -> Found:
+        """Scores, maps and terms; raises as `GraphRuntime.examine`."""
+        clips = _clips(batch) if isinstance(batch, np.ndarray) else batch
+        for clip in clips:
+            check_clip(clip, self._facts)
+        found = self._prelude.examine(clips)
+        return Found(found.scores, found.maps, dict(found.terms))
+
+    def expected(self, batch: Any) -> NDArray[np.float32] | None:  # noqa: ARG002
+        """None: it expects no picture."""
+        return None
+
+
+def check_clip(clip: ClipFrames, facts: Facts) -> None:
+    """Refuse a clip that the detector does not take.
+
+    Raises:
+        GraphError: If it is one.
+    """
+    spec = facts.spec
+    wanted = (spec.channels, *spec.size)
+    wrong = [frame for frame in clip if frame.shape != wanted or frame.dtype != np.uint8]
+    if len(clip) != spec.length or wrong:
+        first = wrong[0] if wrong else clip[0]
+        raise GraphError(
+            f"{facts.detector} takes clips of shape (B, {spec.length}, "
+            f"{', '.join(map(str, wanted))}) of bytes, got {(1, len(clip), *first.shape)} of "
+            f"{first.dtype}"
+        )
+
+
+def _clips(batch: Bytes) -> list[ClipFrames]:
+    return [list(clip) for clip in batch]
 
 
 def openvino_run(exported: Exported, threads: int | None = None) -> Run:
@@ -87,8 +137,8 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
         raise GraphError(f"openvino does not take this export: {_first_line(error)}") from error
     count = len(compiled.outputs)
 
-    def run(clips: Bytes) -> list[NDArray[Any]]:
-        found = compiled(clips, share_inputs=True, share_outputs=True)
+    def run(inputs: Inputs) -> list[NDArray[Any]]:
+        found = compiled(list(inputs), share_inputs=True, share_outputs=True)
         return [np.array(found[i]) for i in range(count)]  # its own memory is written over
 
     return run
@@ -110,11 +160,12 @@ def onnxruntime_run(exported: Exported, threads: int | None = None) -> Run:
         )
     except Exception as error:  # its own classes, which derive from nothing more telling
         raise GraphError(f"onnxruntime does not take this export: {_first_line(error)}") from error
-    name = session.get_inputs()[0].name
+    names = [taken.name for taken in session.get_inputs()]
 
-    def run(clips: Bytes) -> list[NDArray[Any]]:
+    def run(inputs: Inputs) -> list[NDArray[Any]]:
         try:
-            return [np.asarray(output) for output in session.run(None, {name: clips})]
+            fed = dict(zip(names, inputs, strict=True))
+            return [np.asarray(output) for output in session.run(None, fed)]
         except Exception as error:
             raise RuntimeError(_first_line(error)) from error
 

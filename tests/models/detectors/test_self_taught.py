@@ -12,6 +12,7 @@ from models.detectors.nsa import Nsa, NsaConfig, degree, foreground_of
 from models.errors import OptionError
 from models.networks.residual import ResidualDecoder, ResidualEncoder
 from models.registry import build
+from models.saliency import grad_cam
 from tests.models.learning import calm, fitted, planted
 from tests.models.still_world import calm_pictures
 
@@ -123,3 +124,15 @@ def test_the_published_network_is_torchvision_s_resnet18() -> None:
     count = sum(p.numel() for p in detector.features.parameters())  # type: ignore[attr-defined]
     assert count == 11_176_512 - 2 * 64 * 49  # ResNet-18 without classifier, gray
     assert detector(torch.rand(2, 1, 64, 64)).shape == (2, 3)
+
+
+def test_cutpaste_s_map_is_grad_cam_of_its_score() -> None:
+    detector = fitted("cutpaste")
+    assert isinstance(detector, Cutpaste)
+    pictures = calm(detector, 4)[:, 0]
+    with torch.inference_mode():
+        features = detector.features(pictures)
+    scores, maps = grad_cam(features, detector._distance, detector.config.size)
+    found = detector.examine(pictures[:, None])
+    torch.testing.assert_close(found.scores, scores)
+    torch.testing.assert_close(found.maps, maps, rtol=1e-3, atol=1e-6)

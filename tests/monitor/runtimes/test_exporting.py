@@ -141,9 +141,9 @@ def test_int8_without_footage_is_refused(world: World) -> None:
 
 def test_detectors_that_cannot_be_exported_say_why() -> None:
     assert set(REFUSED) < set(DETECTORS)
-    detector = build("motion")
+    detector = build("inr")
     detector.fitted = True
-    with pytest.raises(ExportError, match="motion cannot be exported: its flow is computed by Op"):
+    with pytest.raises(ExportError, match="inr cannot be exported: it fits a network to every"):
         to_onnx(detector)
     with pytest.raises(NotFittedError):
         to_onnx(build("frame_prediction", **TINY))
