@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ from monitor.files import check_folder
 from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
-from monitor.records import Alert
+from monitor.records import Alert, Reading
 from monitor.scoring import ahead, device_type
 from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
 from monitor.tally import Clock, Count, MapComparison, Table
@@ -58,7 +59,20 @@ class _Run:
     notes: list[str] = field(default_factory=list)
 
 
-def score_data(
+class Look(Protocol):
+    """Where the readings of a video come from."""
+
+    def __call__(self, video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
+        """In order; at the end `seen` has counted the frames that could be read."""
+        ...
+
+
+def look(video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
+    """They are made here."""
+    return readings_of(seen.count(video.frames()), model, maps=maps)
+
+
+def score_data(  # noqa: PLR0913
     model: Model,
     data: DataSet,
     out: Path,
@@ -66,6 +80,7 @@ def score_data(
     command: str = "",
     pictures: bool = True,
     progress: Progress = quiet,
+    look: Look = look,
 ) -> Report:
     """Score a data set's test videos, all videos where it has none, and write the results.
 
@@ -79,6 +94,7 @@ def score_data(
         command: That does it again, for the report.
         pictures: Draw plots and take second looks.
         progress: Called as frames are scored.
+        look: Where readings come from.
 
     Raises:
         DataSetError: If nothing could be scored: the first problem, whatever its kind.
@@ -88,7 +104,7 @@ def score_data(
     new = not out.exists()
     check_folder(out)
     try:
-        run = _score_all(model, data, progress)
+        run = _score_all(model, data, progress, look)
     except BaseException:
         if new:
             with suppress(OSError):
@@ -112,7 +128,7 @@ def score_data(
     return report
 
 
-def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:
+def _score_all(model: Model, data: DataSet, progress: Progress, look: Look) -> _Run:
     run = _Run(notes=_opening_notes(model, data))
     problems: list[MonitorError] = []
     videos = data.test or data.train
@@ -121,7 +137,7 @@ def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:
         try:
             if video.masks is not None and run.pixels is None:
                 run.pixels = PixelFigures()
-            scored = score_video(video, model, run.pixels, overall.of(video))
+            scored = score_video(video, model, run.pixels, overall.of(video), look)
         except MonitorError as error:
             if video.strict or isinstance(error, LabelError):
                 raise
@@ -139,7 +155,11 @@ def _score_all(model: Model, data: DataSet, progress: Progress) -> _Run:
 
 
 def score_video(
-    video: Video, model: Model, pixels: PixelFigures | None = None, progress: Progress = quiet
+    video: Video,
+    model: Model,
+    pixels: PixelFigures | None = None,
+    progress: Progress = quiet,
+    look: Look = look,
 ) -> ScoredVideo:
     """Score one video; its maps go to `pixels` where the video has masks.
 
@@ -157,7 +177,7 @@ def score_video(
     calibration = model.calibration
     stage = None if calibration is None else AlertStage(calibration.rule, source=video.name)
     alerts: list[Alert] = []
-    readings = readings_of(seen.count(video.frames()), model, maps=masks is not None)
+    readings = look(video, model, seen, maps=masks is not None)
     for reading in clock.time(readings):
         table.add(reading)
         maps.add(reading)

@@ -17,6 +17,7 @@ import monitor
 from monitor.cli.bench import bench as bench_command
 from monitor.cli.calibrate import calibrate as calibrate_command
 from monitor.cli.check import check as check_command
+from monitor.cli.cluster import app as cluster_app
 from monitor.cli.compare import compare as compare_command
 from monitor.cli.demo import demo as demo_command
 from monitor.cli.detectors import detectors as detectors_command
@@ -61,6 +62,7 @@ app.command("doctor")(doctor_command)
 app.command("export")(export_command)
 app.command("bench")(bench_command)
 app.add_typer(events_app, name="events")
+app.add_typer(cluster_app, name="cluster")
 
 
 @app.callback(invoke_without_command=True)

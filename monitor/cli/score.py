@@ -3,12 +3,14 @@
 import importlib.util
 import shlex
 import sys
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.far import Far
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
@@ -45,6 +47,15 @@ def score(
         str | None, typer.Option(metavar="CLASS", help="Stills: short for one-normal:CLASS.")
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at what cannot be read.")] = False,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[ADDRESS]", help="Footage: on a Ray cluster; local: workers on this machine."
+        ),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="With --cluster; 0: as many as its processors carry.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print report.json, for programs.")
     ] = False,
@@ -67,13 +78,17 @@ def score(
     given = [word for name, value in how.items() if value is not None for word in (name, value)]
     command = shlex.join(["oddwatch", "score", str(model), data, *given, "-o", str(out)])
     if isinstance(loaded, StillModel):
-        refuse_options({"--labels": labels}, loaded.detector.name, stills=True)
+        refuse_options(
+            {"--labels": labels, "--cluster": cluster}, loaded.detector.name, stills=True
+        )
         wanted = StillsWanted(data, layout, protocol, normal, strict)
         report, lines = _on_stills(loaded, wanted, out, command)
     else:
         of_stills = {"--protocol": protocol, "--normal": normal}
         refuse_options(of_stills, loaded.detector.name, stills=False)
-        report, lines = _on_video(loaded, VideoWanted(data, layout, labels, strict), out, command)
+        far = None if cluster is None else Far(cluster, workers, model, device, runtime)
+        footage = VideoWanted(data, layout, labels, strict)
+        report, lines = _on_video(loaded, footage, out, command, far)
     if as_json:
         print_json(dict(report.figures))
         return
@@ -106,10 +121,12 @@ class StillsWanted:
 Told = tuple["Report", list[str]]
 
 
-def _on_video(model: "Model", wanted: VideoWanted, out: Path, command: str) -> Told:
+def _on_video(
+    model: "Model", wanted: VideoWanted, out: Path, command: str, far: "Far | None"
+) -> Told:
+    from monitor import scored
     from monitor.datasets import open_data
     from monitor.evaluation.report import summary_lines
-    from monitor.scored import score_data
 
     def fault(problem: MonitorError) -> None:
         """A clip that cannot be opened is noted when its turn comes; wrong labels are fatal."""
@@ -120,9 +137,17 @@ def _on_video(model: "Model", wanted: VideoWanted, out: Path, command: str) -> T
     found = open_data(
         wanted.data, layout=wanted.layout, labels=wanted.labels, strict=wanted.strict, fault=fault
     )
-    with LongWork() as work:
-        report = score_data(
-            model, found, out, command=command, pictures=_can_draw(), progress=work.frames
+    with ExitStack() as held:
+        look = scored.look if far is None else held.enter_context(far.looking(model, found, out))
+        work = held.enter_context(LongWork())
+        report = scored.score_data(
+            model,
+            found,
+            out,
+            command=command,
+            pictures=_can_draw(),
+            progress=work.frames,
+            look=look,
         )
     return report, summary_lines(report)
 

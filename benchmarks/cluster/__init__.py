@@ -1,0 +1,1 @@
+"""Measurements of oddwatch on several machines."""

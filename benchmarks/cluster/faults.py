@@ -1,0 +1,250 @@
+"""A fleet on this machine: Ray's test cluster, a real PostgreSQL, real RTSP, a null scorer; faults.
+
+    python -m benchmarks.cluster.faults [--nodes 3] [--cameras 12] [--seconds 60] [--only NAME]
+
+Each node is a raylet with an agent, a keeper and an engine of its own. Told are the seconds until
+the cameras of a killed node are watched elsewhere, moves, and events: how many revisions the nodes
+have, how many of them the shared database lacks, and how many it has that no node has.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import sqlalchemy as sa
+
+os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  its name
+os.environ["PYTHONPATH"] = str(Path.cwd())
+
+import ray
+from ray.cluster_utils import Cluster
+
+from benchmarks.live.scenes import loops
+from benchmarks.live.servers import RtspServer
+from monitor.cluster.fleet import Fleet
+from monitor.cluster.house import House
+from monitor.cluster.ray_link import NAMESPACE
+from monitor.cluster.settings import Book, load_book
+from monitor.store import Store
+
+NULL = (sys.executable, "-m", "benchmarks.live.null_engine")
+NOBODY = 65_534  # PostgreSQL refuses to run as root
+PG = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+
+
+class Postgres:
+    """A server of its own, that can be stopped and started."""
+
+    def __init__(self) -> None:
+        self.folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
+        os.chown(self.folder, NOBODY if os.getuid() == 0 else os.getuid(), -1)
+        self._run("initdb", "-A", "trust", "-U", "me", "--no-sync")
+        self.url = f"postgresql://me@/postgres?host={self.folder}"
+
+    def start(self) -> None:
+        """Returns when it answers."""
+        options = f"-c listen_addresses='' -k {self.folder}"
+        self._run("pg_ctl", "-w", "-l", str(self.folder / "log"), "-o", options, "start")
+
+    def stop(self) -> None:
+        """At once, as in a crash."""
+        self._run("pg_ctl", "-m", "immediate", "stop")
+
+    def _run(self, program: str, *words: str) -> None:
+        user = {"user": NOBODY} if os.getuid() == 0 else {}
+        command = [str(PG[-1] / program), "-D", str(self.folder / "data"), *words]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **user)
+
+
+class Trial:
+    """The fleet, and what can be done to it."""
+
+    def __init__(self, asked: argparse.Namespace, folder: Path, streams: RtspServer) -> None:
+        self.asked, self.folder = asked, folder
+        self.names = [f"n{i}" for i in range(asked.nodes)]
+        self.postgres = Postgres()
+        self.postgres.start()
+        self.cluster = Cluster(
+            initialize_head=True,
+            head_node_args={"num_cpus": 0, "labels": {"oddwatch-node": "head"}},
+        )
+        self.nodes = {name: self.join(name) for name in self.names}
+        ray.init(address=self.cluster.address, namespace=NAMESPACE, log_to_driver=False)
+        self.fleet = Fleet(ray)
+        self.book = self._book(streams)
+
+    def _book(self, streams: RtspServer) -> Book:
+        cameras = "".join(
+            f'[[camera]]\nname = "cam{i:02}"\nurl = "{streams.url("/eventful")}"\n'
+            f'model = "null.pt"\nfps = 5.0\nwidth = 320\ngate = false\n\n'
+            for i in range(self.asked.cameras)
+        )
+        (self.folder / "watch.toml").write_text(f'[engine]\ncapture = "thread"\n\n{cameras}')
+        listed = "".join(f'[[node]]\nname = "{n}"\ncapacity = 40.0\n' for n in self.names)
+        listed += '[[node]]\nname = "head"\ncapacity = 0.001\n'  # carries no camera
+        (self.folder / "fleet.toml").write_text(
+            f'config = "watch.toml"\nfolder = "{self.folder}/nodes"\n'
+            f'store = "{self.postgres.url}"\nsettle_s = 20.0\n{listed}'
+        )
+        return load_book(self.folder / "fleet.toml", NULL)
+
+    def join(self, name: str) -> Any:
+        """A node of this name."""
+        for _ in range(3):  # Ray gives a node thirty seconds, which a busy machine takes
+            try:
+                return self.cluster.add_node(num_cpus=1, labels={"oddwatch-node": name})
+            except Exception as error:  # noqa: BLE001  it raises no kind of its own
+                print(f"{name} did not start: {error}", file=sys.stderr)
+        raise SystemExit("Ray's test cluster does not start here")
+
+    def house(self, name: str) -> House:
+        """Its folder."""
+        return House(self.folder / "nodes" / name, name)
+
+    def watched(self) -> dict[str, set[str]]:
+        """By node: cameras whose engine has scored frames of them within two seconds."""
+        found: dict[str, set[str]] = {}
+        for name in self.names:
+            state = self.house(name).state()
+            if state is None or not state.url:
+                continue
+            try:
+                told = httpx.get(f"{state.url}/api/cameras", timeout=5).json()
+            except (httpx.HTTPError, ValueError):
+                continue
+            found[name] = {c["name"] for c in told if c["state"] in ("running", "degraded")}
+        return found
+
+    def count(self) -> int:
+        """Cameras that any node watches."""
+        return len({c for held in self.watched().values() for c in held})
+
+    def wait(self, until: Callable[[], bool], within_s: float) -> float:
+        """Seconds that it took; -1: it did not come."""
+        began = time.monotonic()
+        while time.monotonic() - began < within_s:
+            if until():
+                return round(time.monotonic() - began, 1)
+            time.sleep(0.5)
+        return -1.0
+
+    def kill(self, name: str) -> None:
+        """The machine: raylet, keeper and engine."""
+        house = self.house(name)
+        state = house.state()
+        self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
+        for pid in (house.keeper_pid(), 0 if state is None else state.engine_pid):
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+
+    def events(self) -> dict[str, int]:
+        """Alerts of nodes in their last revision, against what the shared database has."""
+        own: dict[str, int] = {}
+        for name in self.names:
+            place = self.house(name).folder / "out" / "events.db"
+            if place.exists():
+                with sqlite3.connect(f"file:{place}?mode=ro", uri=True) as connection:
+                    own |= dict(connection.execute("SELECT id, revision FROM alerts").fetchall())
+        with Store(self.postgres.url) as store, store.database.read() as connection:
+            rows = connection.execute(sa.text("SELECT id, revision FROM alerts")).all()
+        there = {row[0]: row[1] for row in rows}
+        return {
+            "of_nodes": len(own),
+            "shared": len(there),
+            "missing": len(own.keys() - there.keys()),
+            "behind": sum(there[i] < revision for i, revision in own.items() if i in there),
+            "unknown": len(there.keys() - own.keys()),
+        }
+
+
+def starts(trial: Trial) -> dict[str, object]:
+    trial.fleet.up(trial.book)
+    took_s = trial.wait(lambda: trial.count() == trial.asked.cameras, 180)
+    return {"all_watched_s": took_s, "by_node": {n: len(c) for n, c in trial.watched().items()}}
+
+
+def node_lost(trial: Trial) -> dict[str, object]:
+    moves = trial.fleet.status().moves
+    name = trial.names[-1]
+    trial.kill(name)
+    lost_s = trial.wait(lambda: trial.count() == trial.asked.cameras, 120)
+    after = trial.fleet.status().moves
+    trial.nodes[name] = trial.join(name)
+    filled_s = trial.wait(lambda: bool(trial.watched().get(name)), 180)
+    time.sleep(trial.asked.seconds)
+    return {
+        "watched_elsewhere_s": lost_s,
+        "moves_at_loss": after - moves,
+        "filled_again_s": filled_s,
+        "moves_at_return": trial.fleet.status().moves - after,
+        "watched": trial.count(),
+    }
+
+
+def store_away(trial: Trial) -> dict[str, object]:
+    trial.postgres.stop()
+    time.sleep(trial.asked.seconds)
+    during = trial.count()
+    trial.postgres.start()
+    caught_up_s = trial.wait(lambda: not trial.events()["missing"] + trial.events()["behind"], 120)
+    return {"watched_meanwhile": during, "caught_up_s": caught_up_s, **trial.events()}
+
+
+def head_away(trial: Trial) -> dict[str, object]:
+    pids = {n: s.engine_pid for n in trial.names if (s := trial.house(n).state())}
+    ray.shutdown()
+    trial.cluster.head_node.kill_gcs_server()
+    least = trial.asked.cameras
+    until_s = time.monotonic() + trial.asked.seconds
+    while time.monotonic() < until_s:
+        least = min(least, trial.count())
+        time.sleep(2)
+    after = {n: s.engine_pid for n in trial.names if (s := trial.house(n).state())}
+    caught_up_s = trial.wait(lambda: not trial.events()["missing"] + trial.events()["behind"], 60)
+    return {
+        "least_watched": least,
+        "same_engines": pids == after,
+        "caught_up_s": caught_up_s,
+        **trial.events(),
+    }
+
+
+STEPS = {f.__name__: f for f in (starts, node_lost, store_away, head_away)}
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--nodes", type=int, default=3)
+    asked.add_argument("--cameras", type=int, default=12)
+    asked.add_argument("--seconds", type=float, default=60.0, help="that a fault lasts")
+    asked.add_argument("--only", nargs="*", default=list(STEPS))
+    given = asked.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="fleet-"))
+    streams = loops(folder / "streams")
+    with RtspServer(mounts={"/eventful": streams["eventful"]}) as server:
+        trial = Trial(given, folder, server)
+        try:
+            for name in given.only:
+                print(json.dumps({name: STEPS[name](trial)}), flush=True)
+        finally:
+            for name in trial.names:
+                trial.house(name).stop()
+            ray.shutdown()
+            trial.cluster.shutdown()
+            trial.postgres.stop()
+            shutil.rmtree(trial.postgres.folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""The process that keeps one node's engine alive and forwards its events. Knows nothing of Ray.
+
+    python -m monitor.cluster.keeper FOLDER
+
+It goes on when the agent that started it, the coordinator or all of Ray is gone. It watches
+FOLDER/node.toml: where the file changes the engine reads it again, where it goes the engine ends.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from monitor.cluster.reports import EngineState
+from monitor.files import write_atomically
+from monitor.store_place import engine_of
+
+ENDED = "ended"  # this file in the folder ends a keeper, or keeps one from starting
+STEP_S = 0.5
+FORWARD_S = 2.0
+LONGEST_WAIT_S = 60.0  # between starts of an engine that dies
+STEADY_S = 60.0  # an engine that ran so long starts again at once
+STOP_S = 30.0  # an engine writes everything within 15 s, then it is killed
+
+
+@dataclass(frozen=True, slots=True)
+class KeeperState:
+    """What it tells in FOLDER/state.json."""
+
+    pid: int
+    engine: EngineState
+    engine_pid: int = 0
+    starts: int = 0
+    url: str = ""
+    text: str = ""
+    unsent: int = 0
+
+
+class Keeper:
+    """Call `step` twice a second."""
+
+    def __init__(self, folder: Path, command: list[str]) -> None:
+        self.folder = folder
+        self._command = command
+        self._config = folder / "node.toml"
+        self._events = folder / "out" / "events.db"
+        self._child: subprocess.Popen[bytes] | None = None
+        self._pid = engine_of(self._events) or 0  # one that an earlier keeper started goes on
+        self._known = self._stamp() if self._pid else 0
+        self._began_s = time.monotonic()
+        self._again_s = 0.0
+        self._fails = 0
+        self.starts = 0
+
+    def step(self, now_s: float) -> None:
+        """Start, end or reload the engine, if that is due."""
+        wanted = self._stamp()
+        alive = self._alive()
+        if self._pid and not alive:
+            self._died(now_s)
+        if not wanted and alive:
+            self._signal(signal.SIGTERM)
+        elif wanted and not alive and now_s >= self._again_s:
+            self._start(now_s, wanted)
+        elif wanted and alive and wanted != self._known and self.url():
+            self._signal(signal.SIGHUP)
+            self._known = wanted
+
+    def state(self) -> EngineState:
+        """How the engine is."""
+        if not self._stamp():
+            return "none"
+        if self._fails >= 3:
+            return "failed"
+        return "running" if self._pid and self.url() else "starting"
+
+    @property
+    def engine_pid(self) -> int:
+        """0: none runs."""
+        return self._pid
+
+    def url(self) -> str:
+        """Of the engine's API, once it answers there."""
+        try:
+            told = json.loads((self.folder / "out" / "api.json").read_text())
+        except (OSError, ValueError):
+            return ""
+        return str(told["url"]) if told.get("pid") == self._pid else ""
+
+    def stop(self) -> None:
+        """End the engine."""
+        self._signal(signal.SIGTERM)
+        until_s = time.monotonic() + STOP_S
+        while self._alive() and time.monotonic() < until_s:
+            time.sleep(0.1)
+        self._signal(signal.SIGKILL)
+
+    def _start(self, now_s: float, stamp: int) -> None:
+        with (self.folder / "engine.log").open("ab") as sink:
+            self._child = subprocess.Popen(  # noqa: S603  this very program
+                [*self._command, str(self._config)]
+                if "--headless" not in self._command
+                else [*self._command[:-1], str(self._config), "--headless"],
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+            )
+        self._pid, self._known, self._began_s = self._child.pid, stamp, now_s
+        self.starts += 1
+
+    def _died(self, now_s: float) -> None:
+        steady = now_s - self._began_s >= STEADY_S
+        self._fails = 1 if steady else self._fails + 1
+        self._again_s = now_s + min(LONGEST_WAIT_S, 2.0 ** (self._fails - 1))
+        self._pid, self._child = 0, None
+
+    def _alive(self) -> bool:
+        if not self._pid:
+            return False
+        if self._child is not None:
+            return self._child.poll() is None
+        return psutil.pid_exists(self._pid) and engine_of(self._events) == self._pid
+
+    def _signal(self, number: int) -> None:
+        if self._pid and self._alive():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, number)
+
+    def _stamp(self) -> int:
+        try:
+            return self._config.stat().st_mtime_ns
+        except OSError:
+            return 0
+
+
+class _Forwarding(threading.Thread):
+    """By itself: a database that hangs must not keep an engine from being started again."""
+
+    def __init__(self, keeper: Keeper, told: dict[str, Any]) -> None:
+        super().__init__(name="forwarding", daemon=True)
+        from monitor.cluster.forwarding import Forwarder
+
+        self._keeper = keeper
+        tags = tuple(told["tags"])
+        events = keeper.folder / "out" / "events.db"
+        self.forwarder = Forwarder(events, told["store"], told["node"], tags)
+        self.ending = threading.Event()
+
+    def run(self) -> None:
+        while not self.ending.wait(FORWARD_S):
+            self.once()
+
+    def once(self) -> None:
+        self.forwarder.step(time.monotonic(), self._keeper.url())
+
+
+def main(folder: Path) -> int:
+    """Until SIGTERM; 1: another keeper works in this folder."""
+    lock = os.open(folder / "keeper.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return 1
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
+    told = json.loads((folder / "keeper.json").read_text())
+    told["store"] = _resolved(told["store"])
+    keeper = Keeper(folder, told["command"])
+    forwarding = _Forwarding(keeper, told) if told["store"] else None
+    if forwarding is not None:
+        forwarding.start()
+    ending = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    while not ending.wait(STEP_S) and not (folder / ENDED).exists():
+        keeper.step(time.monotonic())
+        _tell(keeper, forwarding)
+    keeper.stop()
+    if forwarding is not None:  # what the engine wrote last
+        forwarding.ending.set()
+        forwarding.join(10.0)
+        forwarding.once()
+    (folder / "state.json").unlink(missing_ok=True)
+    return 0
+
+
+def _resolved(reference: str) -> str:
+    from monitor.config.redacting import Registry
+    from monitor.config.secrets import Resolver
+
+    return Resolver(Registry(), os.environ).value(reference, "store") if reference else ""
+
+
+def _tell(keeper: Keeper, forwarding: _Forwarding | None) -> None:
+    forwarder = None if forwarding is None else forwarding.forwarder
+    state = KeeperState(
+        os.getpid(),
+        keeper.state(),
+        keeper.engine_pid,
+        keeper.starts,
+        keeper.url(),
+        "" if forwarder is None else forwarder.text,
+        0 if forwarder is None else forwarder.unsent,
+    )
+    with contextlib.suppress(OSError):  # a full disk; the engine goes on
+        write_atomically(keeper.folder / "state.json", json.dumps(asdict(state)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

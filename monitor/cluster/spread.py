@@ -1,0 +1,250 @@
+"""Footage over workers: the readings of videos from many processes, in order, as from one.
+
+`Spread` stands in for the local reading of videos in `monitor.scored`; everything after the
+readings is computed there, as without a cluster.
+"""
+
+import hashlib
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from monitor.cluster.pieces import Kept, Piece, Scores, cut, is_exact, score_piece, whole
+from monitor.cluster.ray_link import ClusterError
+from monitor.datasets import Video
+from monitor.errors import MonitorError
+from monitor.model import Model, load_model, versions
+from monitor.records import Reading
+from monitor.tally import Count
+
+log = logging.getLogger(__name__)
+
+RETRIES = 3  # of a piece whose worker died; a fourth time it is the piece
+PER_WORKER = 2  # pieces that a worker has before it: none waits for the next order
+AHEAD = 4  # pieces per worker that may be ready before their turn
+
+
+class Worker:
+    """One detector in a process of its own; Ray starts it again where it dies."""
+
+    def __init__(self, model: bytes, name: str, device: str, runtime: str, threads: int) -> None:
+        import tempfile
+
+        import torch
+
+        from monitor.runtimes import choose_runtime
+
+        torch.set_num_threads(threads)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / name
+            path.write_bytes(model)
+            self._model = load_model(path, device)
+        choose_runtime(self._model.detector, runtime)
+
+    def score(self, piece: Piece) -> "Scores | MonitorError":
+        """An error comes back as a value: only the death of the worker is to be retried."""
+        try:
+            return score_piece(piece, self._model)
+        except MonitorError as error:
+            return error
+
+    def pid(self) -> int:
+        """Of its process."""
+        return os.getpid()
+
+
+@dataclass(frozen=True, slots=True)
+class How:
+    """How many workers, and of what kind."""
+
+    device: str = "auto"
+    runtime: str = "auto"
+    workers: int = 0  # 0: as many as the cluster's processors or GPUs carry
+    gpu_share: float = 1.0  # of one GPU, each
+
+
+@dataclass(eq=False)
+class _Video:
+    pieces: list[Piece]
+    done: dict[int, Scores | MonitorError] = field(default_factory=dict)
+    next: int = 0  # to be handed out
+
+
+class Spread:
+    """The readings of some videos, made by workers. Close it at the end."""
+
+    def __init__(
+        self,
+        ray: ModuleType,
+        path: Path,
+        model: Model,
+        videos: Sequence[Video],
+        *,
+        how: How,
+        kept: Path,
+    ) -> None:
+        self._ray = ray
+        content = path.read_bytes()
+        run = hashlib.sha256(content).hexdigest() + repr((how.device, how.runtime, versions()))
+        self._kept = Kept(kept, run)
+        self._model = model
+        self._videos: dict[str, _Video | None] = {video.name: None for video in videos}
+        self._order = list(videos)
+        self._workers = _start(ray, content, path.name, how)
+        self._out: dict[Any, tuple[str, Piece, int]] = {}  # reference -> video, piece, worker
+        self._busy = [0] * len(self._workers)
+
+    def close(self, *, done: bool) -> None:
+        """Let the workers go; `done` forgets what was kept for another attempt."""
+        for worker in self._workers:
+            self._ray.kill(worker)
+        if done:
+            self._kept.clear()
+
+    def __call__(
+        self,
+        video: Video,
+        model: Model,  # noqa: ARG002  the workers have it
+        seen: Count,
+        *,
+        maps: bool,
+    ) -> Iterator[Reading]:
+        """As `monitor.scored.look` gives them: the same values in the same order."""
+        state = self._planned(video, maps=maps)
+        frames: int | None = video.n_frames
+        given = 0
+        for piece in state.pieces:
+            found = self._wait_for(video.name, piece)
+            if not is_exact(piece, found):
+                log.info("%s: scored as a whole, frames of it cannot be read", video.name)
+                found = self._do_whole(video.name, piece)
+                frames = found.frames
+                self._note(video, found)
+                yield from islice(found.readings(), given, None)
+                break
+            if piece.taken is None:
+                frames = found.frames
+                self._note(video, found)
+            yield from found.readings()
+            given += len(found.index)
+        self._videos[video.name] = None
+        self._order = [other for other in self._order if other.name != video.name]
+        seen.frames = frames or 0
+
+    @staticmethod
+    def _note(video: Video, found: Scores) -> None:
+        video.source.corrupt += [x for x in found.lost if x not in video.source.corrupt]
+        video.source.notes += [x for x in found.notes if x not in video.source.notes]
+
+    def _planned(self, video: Video, *, maps: bool) -> _Video:
+        state = self._videos.get(video.name)
+        if state is None:
+            state = self._videos[video.name] = _Video(cut(video, self._model, maps=maps))
+        return state
+
+    def _wait_for(self, name: str, piece: Piece) -> Scores:
+        state = self._videos[name]
+        assert state is not None
+        while piece.number not in state.done:
+            self._hand_out()
+            self._collect()
+        found = state.done.pop(piece.number)
+        if isinstance(found, MonitorError):
+            raise found
+        return found
+
+    def _do_whole(self, name: str, piece: Piece) -> Scores:
+        """Instead of what is left of its pieces."""
+        self._videos[name] = _Video([whole(piece)])
+        for reference, (video, _, worker) in list(self._out.items()):
+            if video == name:
+                del self._out[reference]
+                self._busy[worker] -= 1
+        return self._wait_for(name, whole(piece))
+
+    def _hand_out(self) -> None:
+        """The next pieces in order, to the workers that have the least to do."""
+        while True:
+            worker = min(range(len(self._busy)), key=self._busy.__getitem__)
+            ready = sum(len(state.done) for state in self._videos.values() if state)
+            room = len(self._out) + ready < AHEAD * len(self._workers)
+            if self._busy[worker] >= PER_WORKER or not (room or not self._out):
+                return
+            found = self._next()
+            if found is None:
+                return
+            name, state, piece = found
+            kept = self._kept.get(piece)
+            if kept is not None:
+                state.done[piece.number] = kept
+                return
+            reference = self._workers[worker].score.remote(piece)
+            self._out[reference] = name, piece, worker
+            self._busy[worker] += 1
+
+    def _next(self) -> tuple[str, _Video, Piece] | None:
+        for video in self._order:
+            try:
+                state = self._planned(video, maps=video.masks is not None)
+            except MonitorError:  # it will be said when its turn comes
+                continue
+            if state.next < len(state.pieces):
+                piece = state.pieces[state.next]
+                state.next += 1
+                return video.name, state, piece
+        return None
+
+    def _collect(self) -> None:
+        if not self._out:
+            return
+        ready, _ = self._ray.wait(list(self._out), num_returns=1, timeout=1.0)
+        for reference in ready:
+            name, piece, worker = self._out.pop(reference)
+            self._busy[worker] -= 1
+            found = self._result(reference, piece)
+            if isinstance(found, Scores):
+                self._kept.put(piece, found)
+            state = self._videos.get(name)
+            if state is not None:
+                state.done[piece.number] = found
+
+    def _result(self, reference: Any, piece: Piece) -> "Scores | MonitorError":
+        try:
+            found: Scores | MonitorError = self._ray.get(reference)
+        except self._ray.exceptions.RayError as error:
+            first = str(error).strip().splitlines()[0]
+            raise ClusterError(
+                f"{piece.name} could not be scored, its worker died {RETRIES + 1} times or cannot "
+                f"start: {first}; what is done is kept, the same command goes on"
+            ) from error
+        return found
+
+
+def _start(ray: ModuleType, content: bytes, name: str, how: How) -> list[Any]:
+    """The workers; each with as many threads as this process has, so that sums are added alike."""
+    import torch
+
+    threads = torch.get_num_threads()
+    there: Mapping[str, float] = ray.cluster_resources()
+    on_gpu = how.device != "cpu" and there.get("GPU", 0) > 0
+    if how.device == "cuda" and not on_gpu:
+        raise ClusterError("device cuda was asked for, but no node of the cluster has a GPU")
+    fit = there.get("GPU", 0) / how.gpu_share if on_gpu else there.get("CPU", 1) / threads
+    count = how.workers or max(1, int(fit))
+    share = {"num_gpus": how.gpu_share, "num_cpus": 1} if on_gpu else {"num_cpus": threads}
+    if how.workers and count > fit:
+        share = {"num_cpus": 0}  # asked for more than there is: they share it
+    kind = ray.remote(Worker).options(
+        max_restarts=-1,
+        max_task_retries=RETRIES,
+        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)}},
+        **share,
+    )
+    device = "cuda" if on_gpu else "cpu"
+    model = ray.put(content)
+    return [kind.remote(model, name, device, how.runtime, threads) for _ in range(count)]
