@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +27,7 @@ from monitor.runtimes.choosing import installed, make_runtime
 
 def main() -> None:
     options = arguments()
+    cv2.setNumThreads(1)
     model = load_model(options.model)
     exported = model.detector
     assert isinstance(exported, Exported)

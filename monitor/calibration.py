@@ -28,6 +28,7 @@ TAIL_SHARE = 0.05  # of the readings; the tail begins over the 95 % quantile
 LEAST_P = 1e-300  # so that a logarithm can be taken
 TAIL_GAP_S = 1.0  # high scores closer than this are one event, not two witnesses
 RAISED = "the threshold was raised to what all normal footage, learned from or not, suggests"
+SPARSE_HZ = 2.0  # a live camera's usual rate of readings
 EXIT_AT = 0.75  # of the way from the median to `enter`: a quarter of hysteresis
 
 
@@ -61,6 +62,20 @@ class Calibration:
     promise_kept_by_data: bool  # False: extrapolated, `enter` is then the upper end of the interval
     hours_more: float  # of normal footage until the promise can be checked on it
     notes: tuple[str, ...]
+    sparse: float = 1.0  # for SPARSE_HZ readings, `enter` lies so many times further off the median
+
+    def for_sparse_readings(self) -> Self:
+        """For a camera that is scored a few times a second only.
+
+        One high reading then stands for half a second, over which many would have been smoothed:
+        the same footage comes to higher levels, and the threshold of many would break its promise.
+        """
+        enter, leave = (self.median + self.sparse * (at - self.median) for at in self._thresholds)
+        return replace(self, rule=replace(self.rule, enter=enter, exit=leave), sparse=1.0)
+
+    @property
+    def _thresholds(self) -> tuple[float, float]:
+        return self.rule.enter, self.rule.exit
 
     def p_value(self, scores: ArrayLike) -> Series:
         """Share of normal readings at least so high, in (0, 1]; never rises with the score.
@@ -190,7 +205,30 @@ def calibrate(
         promise_kept_by_data=threshold.founded,
         hours_more=hours_more,
         notes=tuple(notes_on(threshold, watched.seconds, hours_more, false_alarms_per_day)),
+        sparse=_sparse(stretches, rule, rate_per_s, (threshold.level, median)),
     )
+
+
+def _sparse(
+    stretches: list[tuple[Series, Series]],
+    rule: AlertRule,
+    rate_per_s: float,
+    level_and_median: tuple[float, float],
+) -> float:
+    """How much further off the median the threshold lies for SPARSE_HZ readings; 1 at least.
+
+    The footage is taken twice, each time other readings of it, and the larger answer counts.
+    """
+    level, median = level_and_median
+    steps = [np.median(np.diff(times_s)) for _, times_s in stretches if len(times_s) > 1]
+    every = int(1 / (SPARSE_HZ * float(np.median(steps)))) if steps and min(steps) > 0 else 1
+    found = [level]
+    for first in (0, every // 2) if every > 1 else ():
+        thinned = [(scores[first::every], times[first::every]) for scores, times in stretches]
+        watched = watch_levels(thinned, rule)
+        if len(watched.levels) > 0 and watched.seconds > 0:
+            found.append(find_threshold(watched, rule, rate_per_s=rate_per_s).level)
+    return (max(found) - median) / (level - median)
 
 
 def _raised_to(threshold: Threshold, top: float) -> Threshold:

@@ -9,6 +9,7 @@ pixels for the score: pictures can so be made anomalous at will.
 import sys
 import threading
 import time
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -17,7 +18,7 @@ import numpy as np
 from monitor.alert_rule import AlertRule
 from monitor.calibration import Recording, calibrate
 from monitor.capture.records import Captured
-from monitor.capture.ring import Ring
+from monitor.capture.ring import Ring, SharedMemoryError
 from monitor.cli.live import run_engine
 from monitor.live.evidence import encode
 from monitor.live.messages import (
@@ -73,7 +74,8 @@ def _answer(
             return _model(order.path)
         case Attach():
             newest.pop(order.camera, None)
-            rings[order.camera] = Ring.attach(order.ring)
+            with suppress(SharedMemoryError):  # its worker died meanwhile: another one comes
+                rings[order.camera] = Ring.attach(order.ring)
         case Detach():
             rings.pop(order.camera, None)
             newest.pop(order.camera, None)

@@ -8,7 +8,6 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
 from types import ModuleType
 
-import monitor
 from monitor.errors import MonitorError, UsageError
 
 NAMESPACE = "oddwatch"
@@ -79,11 +78,6 @@ def connect(ray: ModuleType, address: str) -> None:
                 "install the same Ray and Python on all machines"
             ) from error
         raise ClusterError(_nothing_there(address, error)) from error
-
-
-def node_label() -> dict[str, str]:
-    """What an actor's version must be to be understood."""
-    return {"oddwatch": monitor.__version__}
 
 
 def _nothing_there(address: str, error: Exception) -> str:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from monitor.alerts import AlertStage
-from monitor.calibration import Calibration
-from monitor.live.messages import LiveReading
+from monitor.calibration import SPARSE_HZ, Calibration
+from monitor.live.messages import LiveReading, ModelLoaded
 from monitor.records import Alert, EndedBy, Frame, Reading
 
 NOTHING = np.zeros((0, 0, 3), np.uint8)
@@ -98,3 +98,10 @@ class Judge:
     def _peak_of(self, alert: Alert) -> LiveReading | None:
         known = [*self._recent, *([self._highest] if self._highest else [])]
         return next((reading for at_s, reading in known if at_s == alert.peak_s), None)
+
+
+def calibration_for(model: ModelLoaded, score_fps: float) -> Calibration:
+    """A model's calibration as it stands for so many readings a second."""
+    calibration = Calibration.from_dict(model.calibration)
+    often = model.rate_hz is None or score_fps > (model.rate_hz + SPARSE_HZ) / 2
+    return calibration if often else calibration.for_sparse_readings()

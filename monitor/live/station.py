@@ -31,7 +31,7 @@ from monitor.live.eyes import Eyes
 from monitor.live.fleet import Supply
 from monitor.live.gate import MotionGate
 from monitor.live.health import Closed, Opened
-from monitor.live.judge import Judge, Step
+from monitor.live.judge import Judge, Step, calibration_for
 from monitor.live.last_words import last_words
 from monitor.live.learner import Learner
 from monitor.live.messages import Attach, Detach, LiveReading, ModelLoaded
@@ -301,7 +301,7 @@ class Station:
         """From now on it is judged by this one."""
         self.model, self.fault, self._relearning = model, "", False
         news = self._end_alert("reconnect")
-        self.calibration = Calibration.from_dict(model.calibration)
+        self.calibration = calibration_for(model, score_fps)
         self._judge = Judge(self.calibration, self.name, score_fps)
         self._tune()
         return [*news, *self._attach()]

@@ -57,6 +57,29 @@ def test_short_footage_errs_towards_silence_and_says_so() -> None:
         assert watched.alerts(calibration.rule.enter, 10.0) <= 20
 
 
+def test_a_promise_is_kept_for_two_readings_a_second_too() -> None:
+    def spiky(seconds: int, seed: int) -> tuple[Series, Series]:
+        generator = np.random.default_rng(seed)
+        scores = generator.gamma(2.0, 1.0, 10 * seconds)  # of each frame by itself
+        return scores, np.arange(len(scores)) / 10
+
+    def per_day(rule: AlertRule) -> float:
+        scores, times_s = spiky(8 * 3600, 2)
+        watched = watch_levels([(scores[::5], times_s[::5])], rule)
+        return watched.alerts(rule.enter, rule.merge_s) / watched.seconds * 86_400
+
+    calibration = calibrate([Recording(*spiky(3600, 1))], AlertRule(), false_alarms_per_day=200)
+    sparse = calibration.for_sparse_readings()
+    assert calibration.sparse > 1.2
+    assert per_day(calibration.rule) > 1000
+    assert 100 <= per_day(sparse.rule) <= 400
+    assert Calibration.from_dict(calibration.to_dict()).sparse == calibration.sparse
+
+
+def test_readings_that_come_seldom_anyway_need_no_other_threshold() -> None:
+    assert promise(correlated(HOUR, 1), 48).sparse == 1.0
+
+
 def test_footage_quieter_after_its_warm_up_than_in_it_is_judged_by_its_highest_score() -> None:
     rule = AlertRule()
     times = np.arange(0, rule.warmup_s + 0.3, 0.05)

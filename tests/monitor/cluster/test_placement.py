@@ -165,6 +165,13 @@ def test_a_slightly_uneven_load_is_left_alone() -> None:
     assert balance(cameras, nodes, where) == {}
 
 
+def test_an_empty_node_is_filled_in_a_fleet_with_little_to_do() -> None:
+    cameras = [Demand(f"cam{i}", 2000) for i in range(6)]
+    nodes = [Offer(f"n{i}", 40_000) for i in range(3)]
+    where = {f"cam{i}": f"n{i % 2}" for i in range(6)}
+    assert sorted(balance(cameras, nodes, where).values()) == ["n2", "n2"]
+
+
 def test_the_least_important_waits_and_says_why() -> None:
     cameras = [Demand("door", 2000, 1), Demand("yard", 2000), Demand("gate", 2000, 2)]
     plan = place(cameras, [Offer("only", 4000)], {"door": "only", "yard": "only"})
