@@ -92,7 +92,7 @@ def _tell(found: "Bench", carried: Carried) -> None:
     for (runtime, precision), rates in carried.items():
         if (runtime, precision) in failed:
             continue
-        said = ", ".join(f"{count} scored {rate:g} times a second" for rate, count in rates.items())
+        said = ", ".join(f"{count} at {rate:g} scored a second" for rate, count in rates.items())
         print(f"cameras by {runtime} {precision}: {said}")
     if not found.speeds:
         print("name a model with --model to measure scoring, and what cameras it comes to")

@@ -122,7 +122,7 @@ def test_what_is_shared_is_what_each_clip_gives_alone() -> None:
         _, afresh = fusions_own()
         alone = afresh.inputs([[frame.copy() for frame in clip]])
         np.testing.assert_array_equal(frames[i], alone[0][0])
-        np.testing.assert_array_equal(maps[i], alone[1][0])
+        np.testing.assert_allclose(maps[i], alone[1][0], atol=1e-6)  # BLAS sums by batch size
 
 
 def test_the_prelude_is_what_the_detector_begins_with() -> None:

@@ -25,6 +25,7 @@ QUIET_S = 25  # of `eventful`, before its event
 STALL_S = 4.0  # told to the engine: the suite's own is 10
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not has_rtsp_server(), reason="needs GStreamer's RTSP server"),
     pytest.mark.skipif(MOSQUITTO is None, reason="needs mosquitto"),
     pytest.mark.timeout(240),

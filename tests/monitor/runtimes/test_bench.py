@@ -21,6 +21,7 @@ def test_cameras_are_what_the_processors_and_the_scorer_carry() -> None:
     assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0) == 0
 
 
+@pytest.mark.slow
 def test_a_model_s_runtimes_are_measured(world: World) -> None:
     video = Path(monitor.demo.__file__ or "").with_name("highway.mp4")
     found = bench(load_model(world.onnx_file), video)
