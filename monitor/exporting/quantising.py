@@ -80,6 +80,9 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         UsageError: If NNCF is not installed.
         ExportError: If it fails at the graph, or there is nothing to quantise.
     """
+    form = exported.facts.graph
+    if form == "none":
+        raise ExportError(f"{exported.name} has no network: there is nothing to quantise")
     os.environ.setdefault("NNCF_CI", "1")  # it then reports its use to nobody
     try:
         import nncf
@@ -87,9 +90,6 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         raise UsageError(
             "nncf is not installed; to quantise models: pip install 'oddwatch[export]'"
         ) from error
-    form = exported.facts.graph
-    if form == "none":
-        raise ExportError(f"{exported.name} has no network: there is nothing to quantise")
     graph = _graph(exported)
     feed = list(_fed(exported, graph, clips))
     ignored = nncf.IgnoredScope(types=UNTOUCHED[form], names=_filters(graph, form), validate=False)
