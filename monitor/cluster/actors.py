@@ -104,7 +104,8 @@ class CoordinatorActor:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         names: set[str] = set()
-        for found in ray.nodes():  # type: ignore[no-untyped-call]
+        nodes: Any = ray.nodes  # without types where Ray has them, unknown where it is absent
+        for found in nodes():
             if not found["Alive"]:
                 self._agents = {k: v for k, v in self._agents.items() if found["NodeID"] not in k}
                 continue

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -33,7 +34,7 @@ def load_ray() -> ModuleType:
         raise UsageError(
             f"a cluster needs the package {error.name}: pip install oddwatch[cluster]"
         ) from error
-    return ray
+    return sys.modules[ray.__name__]
 
 
 @contextmanager
