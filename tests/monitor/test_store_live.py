@@ -353,19 +353,6 @@ def test_version_2_is_brought_up_to_date_and_kept_beside(tmp_path: Path, read_on
     copy.close()
 
 
-def test_damage_after_an_unclean_stop_is_found_at_the_start(tmp_path: Path) -> None:
-    path = tmp_path / "events.db"
-    with Store(path) as store:
-        for i in range(300):
-            store.record(replace(END, id=f"01H{i:04}", reason="x" * 200), origin=NOON)
-    content = bytearray(path.read_bytes())
-    content[-8192:] = b"\x55" * 8192
-    path.write_bytes(content)
-    Path(f"{path}-wal").write_bytes(b"\0")  # a stop in order leaves an empty one, or none
-    with pytest.raises(StoreError, match="is damaged"):
-        Store(path)
-
-
 def test_the_log_is_folded_in(store: Store) -> None:
     store.record(NEW, origin=NOON)
     assert store.database.log_bytes() > 0

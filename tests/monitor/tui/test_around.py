@@ -1,0 +1,107 @@
+"""The dashboard around its screens: sizes, settings, themes, leaving, several engines."""
+
+import os
+
+from monitor.api.schema import Message, ScorePoint
+from monitor.tui.screens.alerts import AlertsScreen
+from monitor.tui.screens.ask import ChoiceScreen, TooSmallScreen
+from monitor.tui.screens.live import LiveScreen
+from monitor.tui.state.settings import load_settings
+from tests.monitor.tui.scripted import NOW, alert, busy_engine, camera, scripted
+from tests.monitor.tui.stage import dashboard, play, settle, text_of, until
+
+
+def test_a_terminal_that_is_too_small_says_so_and_recovers():
+    async def body(app, pilot):
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: isinstance(app.screen, TooSmallScreen))
+        await pilot.resize_terminal(100, 30)
+        await until(pilot, lambda: isinstance(app.screen, LiveScreen))
+
+    play(dashboard(busy_engine(6)), body)
+
+
+def test_what_is_chosen_is_remembered(tmp_path):
+    path = tmp_path / "dashboard.json"
+
+    async def body(app, pilot):
+        await pilot.press("s", "d")
+        app.theme = "nord"
+        await until(pilot, lambda: load_settings(path).theme == "nord")
+
+    play(dashboard(busy_engine(6), settings=path), body)
+    kept = load_settings(path)
+    assert (kept.theme, kept.span_s, kept.density) == ("nord", 900, "large")
+    assert dashboard(busy_engine(6), settings=path).theme == "nord"
+
+
+def test_every_builtin_theme_can_be_drawn():
+    async def body(app, pilot):
+        for name in app.available_themes:
+            app.theme = name
+            await pilot.pause()
+            app.screen.repaint()
+        await pilot.pause()
+
+    play(dashboard(busy_engine(6)), body)
+
+
+def test_closing_asks_where_an_engine_would_end_with_it():
+    async def body(app, pilot):
+        await pilot.press("q")
+        await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
+        await pilot.press("down", "down", "enter")
+
+    app = dashboard(busy_engine(6), owned=True)
+    play(app, body)
+    assert app.return_value == "stop"
+    app = dashboard(busy_engine(6))
+
+    async def leave(app, pilot):
+        await pilot.press("q")
+
+    play(app, leave)
+    assert app.return_value == "leave"
+    assert ("closed",) in app.links[0].engine.done  # type: ignore[attr-defined]
+
+
+def test_several_engines_stand_side_by_side():
+    async def body(app, pilot):
+        text = text_of(app)
+        assert "north:1 / door" in text
+        assert "south:2 / door" in text
+        await pilot.press("2")
+        await settle(app, pilot)
+        await until(pilot, lambda: app.screen.table.row_count == 2)
+
+    engines = [scripted([camera("door")], alerts=[alert(n, "door", 60)]) for n in (1, 2)]
+    engines[0].url, engines[1].url = "http://north:1", "http://south:2"
+    play(dashboard(*engines), body, (120, 30))
+
+
+def test_a_storm_of_updates_leaves_the_keys_answering():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        names = [one.name for one in app.fleet.cameras()]
+        for _ in range(150):
+            await engine.later.put(
+                Message(scores=[ScorePoint(camera=name, at=NOW, score=0.5) for name in names])
+            )
+        await pilot.press("2")
+        await settle(app, pilot)
+        assert isinstance(app.screen, AlertsScreen)
+        await until(pilot, engine.later.empty)
+
+    play(dashboard(busy_engine(64)), body, (120, 40))
+
+
+def test_the_module_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, monitor.tui.app, monitor.tui.replay_app\n"
+        "heavy = {'torch', 'av', 'cv2', 'sqlalchemy', 'models', 'kornia'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "TERM": "dumb"})
