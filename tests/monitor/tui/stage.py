@@ -17,7 +17,7 @@ def dashboard(*engines: Scripted, **options: Any) -> Dashboard:
     return Dashboard(engines, wall=lambda: NOW, mono=lambda: 0.0, **options)
 
 
-async def until(pilot: Pilot[Any], condition: Callable[[], object], *, tries: int = 300) -> None:
+async def until(pilot: Pilot[Any], condition: Callable[[], object], *, tries: int = 1500) -> None:
     for _ in range(tries):
         if condition():
             return
