@@ -10,7 +10,9 @@ one is trained on the video for a few steps: what it has learned is nothing, wha
 import argparse
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -26,7 +28,7 @@ from monitor.datasets import Video, open_data
 from monitor.model import Model, load_model
 from monitor.pipeline import new_detector, readings_of, train_model
 from monitor.records import Frame
-from monitor.scoring import BATCH
+from monitor.scoring import BATCH, lanes_of
 
 Planes = tuple[NDArray[np.uint8], ...]  # the frames of a clip, each (C, H, W)
 
@@ -103,6 +105,7 @@ def measure(path: Path, model_path: Path, options: argparse.Namespace) -> None:
     passes: dict[str, Callable[[], Run]] = {
         "decode": lambda: decode(videos, options.frames),
         "network": lambda: network(clips, load_model(model_path, "cpu")),
+        "side by side": lambda: side_by_side(clips, load_model(model_path, "cpu")),
         "end to end": lambda: both(videos, load_model(model_path, "cpu"), options),
     }
     runs: dict[str, list[Run]] = {name: [] for name in passes}
@@ -138,12 +141,35 @@ def network(clips: Iterable[list[Planes]], model: Model) -> Run:
     """Only `examine`: batches are made from bytes in memory while the clock stands."""
     clock = Clock()
     for of_video in clips:
-        stream = iter(of_video)
-        while group := list(islice(stream, BATCH)):
+        for group in batched(of_video):
             batch = to_tensor(group)
             with clock, torch.inference_mode():
                 model.detector.examine(batch).scores.tolist()
     return clock.run
+
+
+def side_by_side(clips: Iterable[list[Planes]], model: Model) -> Run:
+    """The network again, as many batches at a time as `score` examines."""
+    groups = [group for of_video in clips for group in batched(of_video)]
+    batches = [to_tensor(group) for group in groups]
+    lanes = lanes_of(model.detector)
+    threads = torch.get_num_threads()
+    clock = Clock()
+    with (
+        ThreadPoolExecutor(
+            lanes, initializer=partial(torch.set_num_threads, threads // lanes)
+        ) as pool,
+        clock,
+    ):
+        for findings in pool.map(model.detector.score, batches):
+            findings.tolist()
+    return clock.run
+
+
+def batched(clips: Iterable[Planes]) -> Iterator[list[Planes]]:
+    stream = iter(clips)
+    while group := list(islice(stream, BATCH)):
+        yield group
 
 
 def both(videos: Iterable[Video], model: Model, options: argparse.Namespace) -> Run:
@@ -167,9 +193,11 @@ def report(found: dict[str, Run], frames: int) -> None:
     slower = max(found["decode"].wall_s, found["network"].wall_s)
     whole = found["end to end"]
     ratio = slower / whole.wall_s
+    at_best = max(found["decode"].wall_s, found["side by side"].wall_s) / whole.wall_s
     verdict = "met" if ratio >= ACCEPTED else "missed"
     halves = found["decode"].cpu_s + found["network"].cpu_s
     print(f"ratio to the slower half {ratio:.2f} ({verdict}: {ACCEPTED} asked)")
+    print(f"ratio where the network is taken side by side {at_best:.2f}")
     print(f"CPU time beyond the two halves: {whole.cpu_s / halves - 1:+.0%}")
 
 

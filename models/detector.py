@@ -88,6 +88,7 @@ class Detector(nn.Module, ABC):
     paper: ClassVar[str]  # where it comes from, one line
     Config: ClassVar[type[Any]]  # frozen dataclass of plain values; its defaults are `lite`
     presets: ClassVar[dict[str, dict[str, Any]]]  # what each preset changes in the defaults
+    concurrent: ClassVar[bool] = False  # whether threads may call `examine` at the same time
 
     def __init__(self, config: Any) -> None:
         super().__init__()

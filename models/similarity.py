@@ -1,7 +1,11 @@
 """How alike two pictures are: functions of batches (B, C, H, W) in [0, 1]."""
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor
+
+from models.blur import box_blur
 
 PSNR_CAP_DB = 100.0  # of a perfect prediction; real ones stay under 60
 
@@ -37,12 +41,7 @@ def ssim_map(predicted: Tensor, target: Tensor, window: int = 7) -> Tensor:
     Wang et al., 2004, over squares of `window` pixels (odd, and no wider than the picture) as in
     scikit-image, where the paper has a Gaussian; at the rim over what is inside.
     """
-
-    def local(pictures: Tensor) -> Tensor:
-        pad = window // 2
-        rows = F.avg_pool2d(pictures, (window, 1), 1, (pad, 0), count_include_pad=False)
-        return F.avg_pool2d(rows, (1, window), 1, (0, pad), count_include_pad=False)
-
+    local = partial(box_blur, window=window)
     p, t = local(predicted), local(target)
     pp, tt = local(predicted.square()) - p.square(), local(target.square()) - t.square()
     pt = local(predicted * target) - p * t

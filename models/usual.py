@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
+from models.blur import box_blur
 from models.errors import TrainingError
 
 FLOOR = 3.0  # times the mean deviation, added everywhere, or places that hardly err shout loudest:
@@ -118,17 +118,6 @@ def contrast(pictures: Tensor, window: int) -> Tensor:
     kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
     surroundings = gaussian_blur2d(pictures[:, None], kernel, (sigma, sigma))[:, 0]
     return (box_blur((pictures - surroundings).square(), window) + CONTRAST_FLOOR**2).sqrt()
-
-
-def box_blur(maps: Tensor, window: int) -> Tensor:
-    """Mean over a square of `window` pixels around each place, (B, H, W); only what is inside."""
-    if window == 1:
-        return maps
-    H, W = maps.shape[-2:]
-    pad = window // 2
-    rows = F.avg_pool2d(maps, (window, 1), stride=1, padding=(pad, 0), count_include_pad=False)
-    both = F.avg_pool2d(rows, (1, window), stride=1, padding=(0, pad), count_include_pad=False)
-    return both[..., :H, :W]
 
 
 def smooth(picture: Tensor) -> Tensor:

@@ -2,12 +2,16 @@
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from monitor.records import Clip, Reading
-from monitor.runtimes import Exported, Runtime, runtime_of
+from monitor.runtimes import Exported, Found, Runtime, runtime_of
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 
 BATCH = 8  # clips; larger ones gain nothing on a CPU and cost memory
+LANES = 8  # batches at a time, at most: decoding is the slower half long before
 AHEAD = 16  # clips made ready before they are asked for: a keyframe's pause, not a memory
 
 
@@ -31,18 +36,45 @@ def score_clips(
     """A reading per clip, in order. `maps` keeps the anomaly maps with the readings.
 
     `most` clips, and a batch at least, are made ready in a thread of their own; 0: in this one.
+    Batches of more than one clip, whose readings may wait for each other, are examined side by
+    side on a CPU where the detector bears it.
     """
     runtime = runtime_of(detector)
     batches = _batches(clips, runtime, batch)
     if most:
         batches = ahead(batches, max(1, most // batch))
-    for group, ready in batches:
-        yield from _score_group(group, ready, runtime, maps=maps)
+    lanes = lanes_of(detector) if most and batch > 1 else 1
+    with closing(batches):
+        for group, found in _examined(batches, runtime, lanes):
+            yield from _readings(group, found, maps=maps)
+
+
+def _examined(
+    batches: Iterable[tuple[list[Clip], Any]], runtime: Runtime, lanes: int
+) -> Iterator[tuple[list[Clip], Found]]:
+    if lanes == 1:
+        yield from ((group, runtime.examine(ready)) for group, ready in batches)
+        return
+    import torch
+
+    alone = partial(torch.set_num_threads, max(1, torch.get_num_threads() // lanes))
+    under_way: deque[tuple[list[Clip], Future[Found]]] = deque()
+    pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=alone)
+    try:
+        for group, ready in batches:
+            under_way.append((group, pool.submit(runtime.examine, ready)))
+            if len(under_way) > lanes:
+                first, found = under_way.popleft()
+                yield first, found.result()
+        for first, found in under_way:
+            yield first, found.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(
     clips: Iterable[Clip], runtime: Runtime, batch: int
-) -> Iterator[tuple[list[Clip], Any]]:
+) -> Generator[tuple[list[Clip], Any]]:
     stream = iter(clips)
     while group := list(islice(stream, batch)):
         yield group, runtime.batch([clip.frames for clip in group])
@@ -67,10 +99,20 @@ def parameters_of(detector: "Detector | Exported") -> int:
     return sum(parameter.numel() for parameter in detector.parameters())
 
 
-def _score_group(
-    group: list[Clip], batch: Any, runtime: Runtime, *, maps: bool
-) -> Iterator[Reading]:
-    found = runtime.examine(batch)
+def lanes_of(detector: "Detector | Exported") -> int:
+    """How many batches it examines at a time.
+
+    A small network split over all cores waits at every layer for the slowest of them; as many
+    batches as there are cores, each on one of its own, get a third more done.
+    """
+    if isinstance(detector, Exported) or not detector.concurrent:
+        return 1
+    import torch
+
+    return min(LANES, torch.get_num_threads()) if device_of(detector).type == "cpu" else 1
+
+
+def _readings(group: list[Clip], found: Found, *, maps: bool) -> Iterator[Reading]:
     scores = found.scores.tolist()
     terms = {name: values.tolist() for name, values in found.terms.items()}
     heat = found.maps if maps else None
@@ -83,7 +125,7 @@ def _score_group(
         )
 
 
-def ahead(items: Iterable[Item], most: int = AHEAD) -> Iterator[Item]:
+def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item]:
     """The same items, made in a thread of their own while the consumer works.
 
     An error of the maker is raised here, in its place. When the consumer stops early the maker

@@ -102,6 +102,7 @@ class Conv3dAutoencoder(Detector):
             "rule": "paper",
         },
     }
+    concurrent = True
 
     config: Conv3dAutoencoderConfig
     background: Tensor

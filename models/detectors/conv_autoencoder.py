@@ -60,6 +60,7 @@ class ConvAutoencoder(Detector):
             "rule": "paper",
         },
     }
+    concurrent = True
 
     config: ConvAutoencoderConfig
     background: Tensor

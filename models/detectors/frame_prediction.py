@@ -120,6 +120,7 @@ class FramePrediction(Detector):
         "paper_avenue": _paper(intensity_weight=0.001, drop_at=100_000, **_FASTER),
         "paper_shanghaitech": _paper(drop_at=50_000, **_FASTER),
     }
+    concurrent = True
 
     config: FramePredictionConfig
 

@@ -92,6 +92,7 @@ class MemaeVideo(Detector):
             "rule": "paper",
         },
     }
+    concurrent = True
 
     config: MemaeVideoConfig
     background: Tensor

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ExportError
@@ -134,19 +135,49 @@ def _fed(exported: Exported, graph: Any, clips: Bytes) -> Iterator[dict[str, NDA
 
 
 def _filters(graph: Any, form: str) -> list[str]:
-    """Convolutions of one channel: blurs and edges of scoring rules, not layers that learned."""
+    """What blurs and finds edges in scoring rules, and is no layer that learned.
+
+    Convolutions of one channel, and products with a matrix of means (see `models.blur`).
+    """
     if form == "openvino":
         return [
             node.get_friendly_name()
             for node in graph.get_ops()
-            if node.get_type_name() in CONVOLUTIONS and node.input(0).get_partial_shape()[1] == 1
+            if (node.get_type_name() in CONVOLUTIONS and node.input(0).get_partial_shape()[1] == 1)
+            or (node.get_type_name() == "MatMul" and any(map(_is_means, _constants(node))))
         ]
-    weights = {tensor.name: tuple(tensor.dims) for tensor in graph.graph.initializer}
+    from onnx.numpy_helper import to_array
+
+    held = {tensor.name: tensor for tensor in graph.graph.initializer}
     return [
         node.name
         for node in graph.graph.node
-        if node.op_type in CONVOLUTIONS and weights.get(node.input[1], (0, 0))[:2] == (1, 1)
+        if (
+            node.op_type in CONVOLUTIONS
+            and node.input[1] in held
+            and tuple(held[node.input[1]].dims[:2]) == (1, 1)
+        )
+        or (
+            node.op_type == "MatMul"
+            and any(_is_means(to_array(held[name])) for name in node.input if name in held)
+        )
     ]
+
+
+def _constants(node: Any) -> Iterator[NDArray[Any]]:
+    for value in node.input_values():
+        if value.get_node().get_type_name() == "Constant":
+            yield value.get_node().get_data()
+
+
+def _is_means(matrix: NDArray[Any]) -> bool:
+    """Whether a product with it takes means: square, shares that add up to 1."""
+    return (
+        matrix.ndim == 2
+        and matrix.shape[0] == matrix.shape[1]
+        and bool((matrix >= 0).all())
+        and any(np.allclose(matrix.sum(axis=i), 1, atol=1e-3) for i in (0, 1))
+    )
 
 
 @contextlib.contextmanager

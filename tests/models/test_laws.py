@@ -4,6 +4,7 @@ Video detectors have theirs in `tiny_videos`, those of still pictures in `tiny_s
 """
 
 import copy
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,16 @@ def test_clips_that_share_their_frames_memory_are_scored_alike(label: str) -> No
     frames = torch.cat([*calm(detector, 1 + 3 // length)], dim=0)[: length + 2]
     shared = frames.unfold(0, length, 1).movedim(-1, 1)  # as sliding windows come
     assert torch.equal(detector.score(shared), detector.score(shared.contiguous()))
+
+
+@pytest.mark.parametrize("label", [n for n in ALL if DETECTORS[n.split()[0]].concurrent])
+def test_threads_at_the_same_time_get_what_one_gets(label: str) -> None:
+    detector = fitted(label)
+    batches = torch.split(calm(detector, 24), 3)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(detector.score, batches))
+    for scores, batch in zip(found, batches, strict=True):
+        torch.testing.assert_close(scores, detector.score(batch), rtol=1e-3, atol=1e-4)
 
 
 @each

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from models.detector import Detector
+from models.detector import Detector, Findings
 from models.errors import NotFittedError
 from models.registry import build
 from monitor.clips import cut_clips
 from monitor.records import Clip, Frame
-from monitor.scoring import ahead, device_of, score_clips
+from monitor.scoring import ahead, device_of, lanes_of, score_clips
 from tests.monitor.footage import TINY, picture
 
 
@@ -37,6 +37,43 @@ def test_a_reading_for_every_clip_whatever_the_batch() -> None:
     for other in (singly, by_three):
         assert [r.score for r in other] == pytest.approx([r.score for r in whole], rel=1e-5)
     assert whole[0].terms["psnr"] == pytest.approx(singly[0].terms["psnr"], rel=1e-5)
+
+
+def test_batches_side_by_side_give_the_same_readings_in_the_same_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = detector()
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
+    assert lanes_of(of) == 4
+    threads = set()
+    examine = of.examine
+
+    def watched(batch: torch.Tensor) -> Findings:
+        threads.add(threading.get_ident())
+        time.sleep(0.02 * (len(threads) == 1))  # the first is the last to end
+        return examine(batch)
+
+    monkeypatch.setattr(of, "examine", watched)
+    beside = list(score_clips(clips(40, of), of, batch=3, most=6))
+    assert len(threads) > 1
+    one_by_one = list(score_clips(clips(40, of), of, batch=3))
+    assert [r.frame.index for r in beside] == [r.frame.index for r in one_by_one]
+    assert [r.score for r in beside] == pytest.approx([r.score for r in one_by_one], rel=1e-5)
+
+
+def test_an_error_side_by_side_is_raised_and_leaves_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = detector(fitted=False)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    before = threading.active_count()
+    with pytest.raises(NotFittedError, match="before fit"):
+        list(score_clips(clips(40, of), of, batch=2, most=4))
+    assert threading.active_count() == before
+
+
+def test_a_detector_that_remembers_has_one_lane() -> None:
+    assert lanes_of(build("motion", size=(48, 64))) == 1
 
 
 def test_maps_come_only_when_asked_for() -> None:
@@ -98,6 +135,6 @@ def test_the_maker_ends_when_the_consumer_does() -> None:
     before = threading.active_count()
     taken = ahead(make(), most=2)
     next(taken)
-    taken.close()  # type: ignore[attr-defined]
+    taken.close()
     assert threading.active_count() == before
     assert closed.wait(1)
