@@ -16,8 +16,10 @@ from monitor.errors import CalibrationError
 from monitor.promise import (
     RULE_OF_THREE,
     Threshold,
+    Watched,
     cautious_level,
     find_threshold,
+    rate_bound,
     watch_levels,
 )
 from monitor.tail import ENOUGH_FOR_SCALE, ENOUGH_FOR_SHAPE, Tail, fit_tail
@@ -29,6 +31,7 @@ LEAST_P = 1e-300  # so that a logarithm can be taken
 TAIL_GAP_S = 1.0  # high scores closer than this are one event, not two witnesses
 RAISED = "the threshold was raised to what all normal footage, learned from or not, suggests"
 SPARSE_HZ = 2.0  # a live camera's usual rate of readings
+RATES_PER_DAY = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # that a camera may ask for
 EXIT_AT = 0.75  # of the way from the median to `enter`: a quarter of hysteresis
 
 
@@ -63,6 +66,7 @@ class Calibration:
     hours_more: float  # of normal footage until the promise can be checked on it
     notes: tuple[str, ...]
     sparse: float = 1.0  # for SPARSE_HZ readings, `enter` lies so many times further off the median
+    rates: tuple[tuple[float, float], ...] = ()  # so many alerts per day, rising: the same for them
 
     def for_sparse_readings(self) -> Self:
         """For a camera that is scored a few times a second only.
@@ -70,12 +74,39 @@ class Calibration:
         One high reading then stands for half a second, over which many would have been smoothed:
         the same footage comes to higher levels, and the threshold of many would break its promise.
         """
-        enter, leave = (self.median + self.sparse * (at - self.median) for at in self._thresholds)
-        return replace(self, rule=replace(self.rule, enter=enter, exit=leave), sparse=1.0)
+        return replace(self._further(self.sparse), sparse=1.0)
 
-    @property
-    def _thresholds(self) -> tuple[float, float]:
-        return self.rule.enter, self.rule.exit
+    def at_rate(self, per_day: float) -> Self:
+        """With the threshold for another rate of false alarms, between those that were calibrated.
+
+        Beyond them it is that of the nearest; what is promised then says which. A calibration of
+        an earlier version knows its own rate only.
+        """
+        if not self.rates or per_day == self.promised_per_day:
+            return self
+        known, factors = zip(*self.rates, strict=True)
+        per_day = min(max(per_day, known[0]), known[-1])
+        moved = self._further(float(np.interp(np.log(per_day), np.log(known), factors)))
+        expected = per_day / DAY_S * self.footage_s
+        least = rate_bound(int(np.ceil(expected)), self.footage_s) * DAY_S
+        return replace(
+            moved,
+            promised_per_day=per_day,
+            vouched_per_day=max(self.vouched_per_day, least),
+            promise_kept_by_data=expected >= RULE_OF_THREE,
+            hours_more=max(RULE_OF_THREE / per_day * DAY_S - self.footage_s, 0.0) / 3600,
+            notes=(f"set for {self.promised_per_day:g} alerts per day, asked for {per_day:g}",),
+        )
+
+    def _further(self, factor: float) -> Self:
+        """With thresholds so many times as far off the median."""
+        rule = self.rule
+        enter, leave = (self.median + factor * (at - self.median) for at in (rule.enter, rule.exit))
+        low, high = (
+            self.median + factor * (at - self.median) for at in (self.enter_low, self.enter_high)
+        )
+        moved = replace(rule, enter=enter, exit=leave)
+        return replace(self, rule=moved, enter_low=low, enter_high=high)
 
     def p_value(self, scores: ArrayLike) -> Series:
         """Share of normal readings at least so high, in (0, 1]; never rises with the score.
@@ -125,7 +156,8 @@ class Calibration:
 
     def to_dict(self) -> dict[str, Any]:
         """Numbers, strings, lists and dictionaries only."""
-        return asdict(self) | {"scores": self.scores.tolist(), "notes": list(self.notes)}
+        lists = {"scores": self.scores.tolist(), "notes": list(self.notes)}
+        return asdict(self) | lists | {"rates": [list(pair) for pair in self.rates]}
 
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Self:
@@ -140,6 +172,7 @@ class Calibration:
                 "tail": Tail(**plain["tail"]),
                 "rule": AlertRule(**plain["rule"]),
                 "notes": tuple(plain["notes"]),
+                "rates": tuple((float(rate), float(far)) for rate, far in plain.get("rates", ())),
             }
             return cls(**(dict(plain) | parts))
         except (KeyError, TypeError, ValueError) as error:
@@ -206,7 +239,34 @@ def calibrate(
         hours_more=hours_more,
         notes=tuple(notes_on(threshold, watched.seconds, hours_more, false_alarms_per_day)),
         sparse=_sparse(stretches, rule, rate_per_s, (threshold.level, median)),
+        rates=_rates(watched, rule, false_alarms_per_day, (threshold.level, median)),
     )
+
+
+def _rates(
+    watched: Watched, rule: AlertRule, promised: float, level_and_median: tuple[float, float]
+) -> tuple[tuple[float, float], ...]:
+    """How many times as far off the median the thresholds of other rates lie.
+
+    A rarer alarm never has the lower one. Rates of more alarms than there are peaks are left out.
+    """
+    level, median = level_and_median
+    levels = {
+        per_day: find_threshold(watched, rule, rate_per_s=per_day / DAY_S).level
+        for per_day in RATES_PER_DAY
+    } | {promised: level}
+    ordered = sorted(levels, reverse=True)
+    highest = np.maximum.accumulate([levels[per_day] for per_day in ordered])
+    rarer = [
+        max(at, level) if per_day < promised else min(at, level)
+        for per_day, at in zip(ordered, highest, strict=True)
+    ]
+    found = [
+        (per_day, (at - median) / (level - median))
+        for per_day, at in zip(ordered, rarer, strict=True)
+        if at > median
+    ]
+    return tuple(reversed(found))
 
 
 def _sparse(

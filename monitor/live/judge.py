@@ -100,8 +100,10 @@ class Judge:
         return next((reading for at_s, reading in known if at_s == alert.peak_s), None)
 
 
-def calibration_for(model: ModelLoaded, score_fps: float) -> Calibration:
-    """A model's calibration as it stands for so many readings a second."""
+def calibration_for(model: ModelLoaded, score_fps: float, per_day: float = 0.0) -> Calibration:
+    """A model's calibration for so many readings a second and alerts per day; 0: as it was set."""
     calibration = Calibration.from_dict(model.calibration)
+    if per_day:
+        calibration = calibration.at_rate(per_day)
     often = model.rate_hz is None or score_fps > (model.rate_hz + SPARSE_HZ) / 2
     return calibration if often else calibration.for_sparse_readings()

@@ -301,7 +301,7 @@ class Station:
         """From now on it is judged by this one."""
         self.model, self.fault, self._relearning = model, "", False
         news = self._end_alert("reconnect")
-        self.calibration = calibration_for(model, score_fps)
+        self.calibration = calibration_for(model, score_fps, self.settings.false_alarms_per_day)
         self._judge = Judge(self.calibration, self.name, score_fps)
         self._tune()
         return [*news, *self._attach()]

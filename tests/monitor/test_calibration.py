@@ -76,6 +76,45 @@ def test_a_promise_is_kept_for_two_readings_a_second_too() -> None:
     assert Calibration.from_dict(calibration.to_dict()).sparse == calibration.sparse
 
 
+def test_another_rate_is_promised_and_kept_without_the_footage() -> None:
+    asked = promise(correlated(24 * HOUR, 1), 6).at_rate(48)
+    unseen = correlated(24 * HOUR, 2)
+    watched = watch_levels([(unseen, np.arange(len(unseen)) / RATE_HZ)], AlertRule())
+    measured = watched.alerts(asked.rule.enter, 10.0) / watched.seconds * 86_400
+    assert (asked.promised_per_day, asked.promise_kept_by_data) == (48, True)
+    assert 24 <= measured <= 96
+    assert asked.display(asked.rule.enter) == 1
+    assert asked.rule.exit < asked.rule.enter
+
+
+def test_a_rate_read_off_is_that_of_calibrating_for_it() -> None:
+    scores = correlated(6 * HOUR, 3)
+    base = promise(scores, 24)
+    enters = [base.at_rate(rate).rule.enter for rate in (0.1, 1, 5, 24, 60, 300)]
+    assert enters == sorted(enters, reverse=True)
+    assert base.at_rate(24) is base
+    assert base.at_rate(10).rule.enter == pytest.approx(promise(scores, 10).rule.enter)
+    assert base.at_rate(1).hours_more == pytest.approx(promise(scores, 1).hours_more)
+    again = Calibration.from_dict(base.to_dict())
+    assert again.at_rate(5).rule == base.at_rate(5).rule
+
+
+def test_beyond_what_was_calibrated_the_nearest_is_taken_and_said() -> None:
+    base = promise(correlated(HOUR, 3), 24)
+    most, least = base.at_rate(1e6), base.at_rate(1e-6)
+    assert most.promised_per_day == base.rates[-1][0]
+    assert least.promised_per_day == 0.1
+    assert least.rule.enter > base.rule.enter > most.rule.enter
+    assert "set for 24 alerts per day, asked for 0.1" in least.notes[0]
+
+
+def test_a_calibration_of_before_knows_its_own_rate_only() -> None:
+    plain = promise(correlated(HOUR, 3), 24).to_dict()
+    del plain["rates"]
+    old = Calibration.from_dict(plain)
+    assert old.at_rate(1) is old
+
+
 def test_readings_that_come_seldom_anyway_need_no_other_threshold() -> None:
     assert promise(correlated(HOUR, 1), 48).sparse == 1.0
 

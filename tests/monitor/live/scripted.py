@@ -170,6 +170,7 @@ class ScriptedFeed:
 
 
 @lru_cache
+@lru_cache
 def loaded(path: str) -> ModelLoaded:
     """A model whose normal scores are about 1 and whose threshold is about 2."""
     scores = 1 + 0.2 * np.abs(np.sin(np.arange(4000) * 0.7)) * np.linspace(0.1, 1, 4000)

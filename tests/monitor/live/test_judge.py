@@ -3,7 +3,7 @@
 import pytest
 
 from monitor.calibration import Calibration
-from monitor.live.judge import Judge
+from monitor.live.judge import Judge, calibration_for
 from monitor.live.messages import LiveReading
 from monitor.records import Alert
 from tests.monitor.live.scripted import loaded
@@ -30,6 +30,14 @@ def feed(
         time_s = from_s + step / 2
         told += judge.feed(reading(time_s, score, epoch=epoch, received_s=at_s + step / 2)).alerts
     return told
+
+
+def test_a_camera_has_the_threshold_of_the_rate_that_its_user_asked_for() -> None:
+    model = loaded("m.pt")
+    as_set, rare, often = (calibration_for(model, 2.0, rate) for rate in (0.0, 0.1, 100.0))
+    assert as_set.promised_per_day == 24
+    assert (rare.promised_per_day, often.promised_per_day) == (0.1, 100)
+    assert often.rule.enter < as_set.rule.enter < rare.rule.enter
 
 
 def test_times_are_the_machines_and_spans_the_cameras(judge: Judge) -> None:
