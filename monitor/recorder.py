@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.addresses import public_address
 from monitor.alert_rule import LATE_S
 from monitor.clip_writer import ClipWriter
 from monitor.errors import StoreError
@@ -221,9 +222,9 @@ def _open(alert: Alert, settings: EvidenceSettings) -> _Case:
 def safe_name(text: str) -> str:
     """A file name for any text, the same for the same text and different for different ones.
 
-    Credentials in addresses (rtsp://user:password@host) do not get into it.
+    What is secret in addresses does not get into it; those that differ in nothing else share it.
     """
-    public = re.sub(r"://[^/@]*@", "://", text)
+    public = public_address(text) if "://" in text else text
     plain = re.sub(r"[^A-Za-z0-9._-]+", "_", public).strip("._")[:60]
     if plain and plain == text:
         return plain

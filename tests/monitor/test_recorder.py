@@ -269,3 +269,4 @@ def test_names_are_safe_distinct_and_tell_no_password() -> None:
         assert len(name) <= 80
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
     assert "secret" not in safe_name("rtsp://me:secret@cam/1")
+    assert "secret" not in safe_name("rtsp://me:se/cr@secret@cam/1?password=secret")
