@@ -205,6 +205,11 @@ def calibrate(
     """
     if not 0 < false_alarms_per_day < np.inf:
         raise CalibrationError(f"false alarms per day: {false_alarms_per_day}, expected over 0")
+    if false_alarms_per_day * rule.merge_s >= DAY_S:
+        raise CalibrationError(
+            f"{false_alarms_per_day:g} false alarms per day cannot be: alerts closer than "
+            f"{rule.merge_s:g} s are one, so ask for fewer than {DAY_S / rule.merge_s:g}"
+        )
     stretches = [_check(recording) for recording in recordings]
     scores = np.sort(np.concatenate([pair[0] for pair in stretches] or [np.zeros(0)]))
     _check_scores(scores)
@@ -254,18 +259,14 @@ def _rates(
     levels = {
         per_day: find_threshold(watched, rule, rate_per_s=per_day / DAY_S).level
         for per_day in RATES_PER_DAY
-    } | {promised: level}
-    ordered = sorted(levels, reverse=True)
-    highest = np.maximum.accumulate([levels[per_day] for per_day in ordered])
-    rarer = [
-        max(at, level) if per_day < promised else min(at, level)
-        for per_day, at in zip(ordered, highest, strict=True)
-    ]
-    found = [
-        (per_day, (at - median) / (level - median))
-        for per_day, at in zip(ordered, rarer, strict=True)
-        if at > median
-    ]
+    }
+    found, highest = [], -np.inf
+    for per_day in sorted({*levels, promised}, reverse=True):
+        at = levels.get(per_day, level)
+        at = max(at, level) if per_day < promised else min(at, level)
+        highest = max(highest, at)
+        if highest > median:
+            found.append((float(per_day), float((highest - median) / (level - median))))
     return tuple(reversed(found))
 
 

@@ -132,13 +132,15 @@ class Crew:
         for station, delay_s in zip(joining, delays, strict=True):
             self.add(station, now_s + delay_s)
 
-    def add(self, station: Station, start_s: float) -> None:
-        """A camera more, to be started then."""
+    def add(self, station: Station, start_s: float, paused_by: str = "") -> None:
+        """A camera more, to be started then; or by `resume`, where somebody has paused it."""
         self.stations[station.name] = station
-        if station.settings.enabled:
-            self._starts[station.name] = start_s
-        else:
+        if not station.settings.enabled:
             self._take(station, station.pause(start_s, "disabled", "disabled"), start_s)
+        elif paused_by:
+            self.pause(station.name, paused_by, start_s)
+        else:
+            self._starts[station.name] = start_s
 
     def remove(self, name: str, now_s: float) -> Station:
         """A camera less; its alerts end, its worker is told to stop."""

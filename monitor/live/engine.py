@@ -6,7 +6,7 @@ elsewhere: per camera in `station`, over all in `crew`, what is kept and told in
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
@@ -315,17 +315,11 @@ class Engine:
         for change in changes.changed:
             name = change.camera.name
             (self.room.posts.get(name) or self.crew.stations[name]).settings = change.camera
-        for name in (*changes.removed, *(camera.name for camera in anew)):
-            if name in self.room.posts:
-                await self.room.remove(name, self.clock.now_s())
-                continue
-            station = self.crew.remove(name, self.clock.now_s())
-            self._closed_by_schedule.discard(name)
-            await self._bury(station, 2.0)
+        paused = await self._dismiss([*changes.removed, *(camera.name for camera in anew)])
         for post in posts:
             self.room.add(post, self.clock.now_s())
         for station in stations:
-            self.crew.add(station, self.clock.now_s())
+            self.crew.add(station, self.clock.now_s(), paused.get(station.name, ""))
             self.school.admit(station.name)
         if changes.retention:
             self.retention = Retention(self.store, self.folder, settings.retention)
@@ -334,6 +328,20 @@ class Engine:
         self.crew.stations = {name: known[name] for name in order if name in known}
         self.telling.cameras(order)
         self.hub.publish(self.view.whole(removed=list(changes.removed)))
+
+    async def _dismiss(self, names: Iterable[str]) -> dict[str, str]:
+        """No cameras any more; those that people had paused, with why: it holds if they return."""
+        paused = {}
+        for name in names:
+            if name in self.room.posts:
+                await self.room.remove(name, self.clock.now_s())
+                continue
+            station = self.crew.remove(name, self.clock.now_s())
+            if station.settings.enabled and name not in self._closed_by_schedule:
+                paused[name] = station.paused_by
+            self._closed_by_schedule.discard(name)
+            await self._bury(station, 2.0)
+        return paused
 
     # -- what clients may have done
 

@@ -95,8 +95,14 @@ def test_a_rate_read_off_is_that_of_calibrating_for_it() -> None:
     assert base.at_rate(24) is base
     assert base.at_rate(10).rule.enter == pytest.approx(promise(scores, 10).rule.enter)
     assert base.at_rate(1).hours_more == pytest.approx(promise(scores, 1).hours_more)
+    assert {type(value) for pair in base.to_dict()["rates"] for value in pair} == {float}
     again = Calibration.from_dict(base.to_dict())
     assert again.at_rate(5).rule == base.at_rate(5).rule
+
+
+def test_more_alerts_than_the_rule_can_raise_are_no_rate() -> None:
+    with pytest.raises(CalibrationError, match="are one, so ask for fewer than 8640"):
+        promise(correlated(HOUR, 3), 10_000)
 
 
 def test_beyond_what_was_calibrated_the_nearest_is_taken_and_said() -> None:

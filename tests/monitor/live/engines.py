@@ -90,6 +90,12 @@ class Ran:
         asked.raise_for_status()
         return asked.json()
 
+    def act(self, camera: str, action: str) -> None:
+        """POST."""
+        httpx.post(
+            f"{self.engine.url}/api/cameras/{camera}/{action}", timeout=30
+        ).raise_for_status()
+
     def camera(self, name: str) -> Plain:
         """Its status."""
         return dict(self.ask(f"/api/cameras/{name}"))
