@@ -30,7 +30,7 @@ from monitor.promise import watch_levels
 from monitor.records import Frame, Reading
 from monitor.training import split_normal
 
-RATES = (24.0, 500.0, 2000.0, 5000.0, 10_000.0)  # per day, of Ped2: an alert in 9 s at the most
+RATES = (24.0, 500.0, 2000.0, 5000.0)  # per day, of Ped2
 SIMULATED_HZ = 2
 UNSEEN_HOURS = 200
 CALIBRATED_HOURS = (0.25, 1, 4, 24)

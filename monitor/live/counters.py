@@ -42,12 +42,12 @@ class Counters:
 
     def fps_in(self, now_s: float) -> float:
         """Frames read per second, lately."""
-        return sum(at > now_s - RATE_S for at in self._frames) / RATE_S
+        return sum(at > now_s - RATE_S for at in tuple(self._frames)) / RATE_S
 
     def fps_scored(self, now_s: float) -> float:
         """Frames scored per second, lately."""
-        return sum(at > now_s - RATE_S for at, _ in self._scored) / RATE_S
+        return sum(at > now_s - RATE_S for at, _ in tuple(self._scored)) / RATE_S
 
     def age_at_score_s(self) -> float | None:
         """The median of the last minute."""
-        return median(age for _, age in self._scored) if self._scored else None
+        return median(age for _, age in tuple(self._scored)) if self._scored else None
