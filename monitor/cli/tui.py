@@ -1,6 +1,7 @@
 """`oddwatch tui`: a dashboard in the terminal, attached to engines that run, or to a result."""
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from enum import StrEnum
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 NO_TERMINAL = (
     "oddwatch tui draws on a terminal, and this is none: use oddwatch events list --follow --json"
 )
+
+
+HIGHEST_PORT = 65535
 
 
 class Images(StrEnum):
@@ -42,6 +46,9 @@ def tui(
     images: Annotated[
         Images, typer.Option(help="Pictures: none, in half cells, or by Kitty or Sixel.")
     ] = Images.AUTO,
+    web: Annotated[
+        str, typer.Option(metavar="HOST:PORT", help="Serve it to browsers there instead.")
+    ] = "",
 ) -> None:
     """Attach a dashboard to engines that run; closing it stops none of them.
 
@@ -51,9 +58,14 @@ def tui(
     Examples:  oddwatch tui
                oddwatch tui http://north:8737 http://south:8737 --token env:ODDWATCH_TOKEN
                oddwatch tui --replay yesterday
+               oddwatch tui --web 127.0.0.1:8738
     """  # noqa: D301
     if replay is not None and urls:
         raise UsageError("--replay plays one folder: leave the addresses out")
+    if web:
+        where = [f"--replay={replay.absolute()}"] if replay else urls or [_nearest()]
+        serve(where, web, token=token)
+        return
     if replay is None:
         show(urls or [_nearest()], token=token, images=images)
         return
@@ -91,7 +103,32 @@ def show(
     return dashboard.run() == "stop"
 
 
+def serve(places: Sequence[str], address: str, *, token: str = "") -> None:
+    """The dashboard in browsers at HOST:PORT, behind the engines' token, until Ctrl-C.
+
+    Raises:
+        UsageError: The address is none, or textual-serve is not installed.
+    """
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or int(port) > HIGHEST_PORT:
+        raise UsageError(f"--web {address}: expected HOST:PORT, such as 127.0.0.1:8738")
+    try:
+        from monitor.tui.web import WebDashboard
+    except ImportError as error:
+        raise UsageError("textual-serve is not installed: pip install 'oddwatch[web]'") from error
+    held = secret(token)
+    if held:
+        os.environ["ODDWATCH_TOKEN"] = held  # of the dashboards, which are its children
+    command = shlex.join([sys.executable, "-m", "monitor", "tui", *places, "--images", "half"])
+    try:
+        WebDashboard(command, host, int(port), held).run(lambda url: typer.echo(f"open {url}"))
+    except OSError as error:
+        raise UsageError(f"--web {address}: {error.strerror or error}") from error
+
+
 def _check_terminal() -> None:
+    if os.environ.get("TEXTUAL_DRIVER"):
+        return  # drawn somewhere else, such as in a browser
     streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last of them
     if not all(stream.isatty() for stream in streams):
         raise UsageError(NO_TERMINAL)
