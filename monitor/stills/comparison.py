@@ -188,7 +188,7 @@ def _say(row: Row, name: str) -> str:
     if value is None:
         return "-"
     if name == "parameters":
-        return f"{value:,.0f}"
+        return f"{value:,.0f}" if value else "-"  # without a network, such as svdd
     digits = 1 if name in ("minutes", "ms_per_picture") else 3
     text = f"{value:.{digits}f}"
     if spread is None or digits == 1:

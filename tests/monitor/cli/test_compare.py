@@ -16,7 +16,7 @@ from monitor.errors import UsageError
 from monitor.evaluation.metrics import auroc, auroc_interval
 from monitor.stills import comparison_files
 from monitor.stills.comparing import Done, Plan
-from monitor.stills.comparison import mean_interval, read_run
+from monitor.stills.comparison import COLUMNS, Row, mean_interval, read_run, table_of
 from monitor.stills.model import load_still_model
 from monitor.stills.scored import score_stills
 from tests.monitor.cli.calling import Answer, call
@@ -222,6 +222,13 @@ def test_figures_agree_with_the_scores_and_the_interval_with_that_of_one_run(
     each = [np.array([label]) for label in run.labels], [np.array([s]) for s in noisy]
     known = auroc_interval(*each)
     assert (one.low, one.high) == pytest.approx((known.low, known.high), abs=0.05)
+
+
+def test_what_has_no_network_has_no_parameters_in_the_table() -> None:
+    figures = dict.fromkeys(COLUMNS, 1.0)
+    rows = [Row("svdd", (0,), figures | {"parameters": 0.0}), Row("cae", (0,), figures)]
+    heads, cells = table_of(rows)
+    assert [line[heads.index("parameters")] for line in cells] == ["-", "1"]
 
 
 def test_the_founding_experiment_is_drawn(capsys: Capsys, tmp_path: Path) -> None:
