@@ -9,7 +9,6 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
-from pathlib import Path
 from random import Random
 from time import monotonic
 from typing import Any, Literal
@@ -24,8 +23,8 @@ from monitor.capture.feed import ProcessFeed, ThreadFeed
 from monitor.capture.shared import sweep_stale
 from monitor.config.changes import Changes, Reloader
 from monitor.config.settings import CameraSettings, Settings
-from monitor.errors import MonitorError, StoreError
-from monitor.files import check_folder, write_atomically
+from monitor.errors import MonitorError
+from monitor.files import check_folder
 from monitor.live.clock import Clock
 from monitor.live.crew import Crew
 from monitor.live.desk import Desk
@@ -40,7 +39,6 @@ from monitor.live.still_room import StillRoom, judges_stills
 from monitor.live.systemd import tell_systemd
 from monitor.live.view import LiveView
 from monitor.live.watched import WatchedTime
-from monitor.recorder import safe_name
 from monitor.retention import Retention
 from monitor.store import Store
 from monitor.store_writer import StoreWriter
@@ -349,21 +347,6 @@ class Engine:
         """No notices of this camera until then; outlives a restart."""
         self.telling.mute(camera, until)
         self._soon(asyncio.to_thread(self.store.outbox.mute, camera, until))
-
-    def save_picture(self, camera: str, jpeg: bytes) -> Path:
-        """Keep a picture that a person asked for. Blocks.
-
-        Raises:
-            StoreError: The disk is full or may not be written.
-        """
-        moment = self.clock.utc().strftime("%Y%m%dT%H%M%S")
-        path = self.folder / "pictures" / f"{safe_name(camera)}-{moment}.jpg"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, jpeg)
-        except OSError as error:
-            raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
-        return path
 
     # -- cameras
 

@@ -4,6 +4,7 @@ Clips are cut by the capture worker, out of the encoded packets. Knows nothing o
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import cv2
@@ -34,6 +35,21 @@ def paths_for(folder: Path, camera: str, alert_id: str) -> tuple[Path, Path]:
     own = folder / safe_name(camera)
     name = safe_name(alert_id)
     return own / f"{name}.jpg", own / f"{name}.mp4"
+
+
+def keep_picture(folder: Path, camera: str, jpeg: bytes, when: datetime) -> Path:
+    """A picture that a person asked for, among such pictures of all cameras.
+
+    Raises:
+        StoreError: The disk is full or may not be written.
+    """
+    path = folder / "pictures" / f"{safe_name(camera)}-{when:%Y%m%dT%H%M%S}.jpg"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, jpeg)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be written: {error.strerror}") from error
+    return path
 
 
 def write_snapshot(folder: Path, camera: str, exhibit: Exhibit) -> Path:

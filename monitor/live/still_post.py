@@ -27,6 +27,8 @@ from monitor.live.still_worker import (
     run_stills,
 )
 
+AT_WORK: tuple[CameraState, ...] = ("connecting", "running", "stalled")  # with a worker
+
 
 class StillPost:
     """The worker is a process, or a thread with the same manners."""
@@ -108,7 +110,7 @@ class StillPost:
         for one in news:
             self._note(one, now_s)
         dead = self._worker is not None and not self._worker.is_alive() and not news
-        if dead and self.state in ("connecting", "running"):
+        if dead and self.state in AT_WORK:
             self._wait(now_s, "the process that judged it died")
         return news
 
@@ -151,7 +153,9 @@ class StillPost:
                 self._back_off.reset()
                 if news.strength is not None:
                     self.curve.append((now_s, news.strength, news.p_value))
-            case StillEnded() if self.state in ("connecting", "running"):
+                if self.state in ("running", "stalled") and news.seen != (self.state == "running"):
+                    self._go(now_s, "running" if news.seen else "stalled", news.why)
+            case StillEnded() if self.state in AT_WORK:
                 if news.hopeless:
                     self._go(now_s, "failed", news.text)
                 else:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-UNWELL = ("backoff", "failed")
+UNWELL = ("backoff", "failed", "stalled")
 
 
 async def judges_stills(camera: CameraSettings) -> bool:

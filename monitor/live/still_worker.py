@@ -69,6 +69,7 @@ class StillJudged:
     strength: float | None  # 0 is typical, 1 the threshold
     p_value: float | None
     why: str  # it is unjudged
+    seen: bool = True  # False: the camera gave no picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,10 +171,12 @@ def _judge(link: Connection, order: StillOrder, stop: threading.Event) -> str:
                 calibration.notes,
             )
         )
+        is_folder = Path(order.source).is_dir()
         for event in _events(order, model, store, stop, held):
             if isinstance(event, Followed):
                 one = event.judged
-                link.send(StillJudged(one.verdict, one.displayed, one.p_value, one.why))
+                seen = is_folder or one.verdict != "unjudged"
+                link.send(StillJudged(one.verdict, one.displayed, one.p_value, one.why, seen))
             elif isinstance(event, Trouble):
                 link.send(StillTrouble(event.text))
     return "" if stop.is_set() else f"{order.camera}: it ended"

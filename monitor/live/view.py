@@ -23,7 +23,7 @@ from monitor.api.schema import (
 from monitor.api.stored import alert_view
 from monitor.api.view import Action
 from monitor.errors import UsageError
-from monitor.live.evidence import encode, shown
+from monitor.live.evidence import encode, keep_picture, shown
 from monitor.live.station import Station
 from monitor.live.still_post import StillPost
 from monitor.store import AlertQuery
@@ -234,7 +234,9 @@ class LiveView:
         jpeg = await self.picture(station.name)
         if jpeg is None:
             raise UsageError(f"{station.name}: there is no picture to take")
-        path = await asyncio.to_thread(self._engine.save_picture, station.name, jpeg)
+        engine = self._engine
+        when = engine.clock.utc()
+        path = await asyncio.to_thread(keep_picture, engine.folder, station.name, jpeg, when)
         return f"written to {path}"
 
     def _camera(self, station: Station) -> CameraStatus:

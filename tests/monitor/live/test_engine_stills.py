@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.live.servers import MjpegServer, free_port
 from models.detector import Budget
 from models.registry import DETECTORS, build
 from monitor.live.still_worker import is_still_model
@@ -107,3 +108,22 @@ def test_a_drop_folder_in_a_process_that_is_killed(tmp_path: Path) -> None:
         ran.wait(lambda: ran.camera("line")["judged"] == 2)
         ran.wait(lambda: len(ran.alerts()) == ran.camera("line")["defective"])
         assert ran.stop() < 15
+
+
+@pytest.mark.slow
+def test_a_product_camera_that_gives_no_picture_is_said_until_it_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plates = still_file(tmp_path / "plate.pt", monkeypatch)
+    with MjpegServer(port=free_port(), size=(96, 96)) as server:
+        line = {"name": "line", "url": server.url(), "model": str(plates), "score_fps": 2.0}
+        with leaves_nothing(tmp_path), Ran(write_config(tmp_path, [line])) as ran:
+            ran.wait(lambda: ran.camera("line")["judged"] > 1)
+            server.stop()
+            ran.wait(lambda: ran.camera("line")["state"] == "stalled")
+            assert "expected a stream" in ran.camera("line")["reason"]
+            ran.wait(lambda: [h["kind"] for h in ran.ask("/api/health-events", open=True)])
+            server.start()
+            judged = ran.camera("line")["judged"]
+            ran.wait(lambda: ran.camera("line")["state"] == "running")
+            ran.wait(lambda: ran.camera("line")["judged"] > judged)
