@@ -129,12 +129,15 @@ def test_a_reload_changes_what_changed_and_keeps_the_last_good_one(
         assert (now["epoch"], now["state"], now["tags"]) == (before, "running", ["a"])
 
 
-def test_a_person_s_pause_outlives_a_reload_that_changes_the_camera(
+def test_a_person_keeps_a_picture_and_pauses_over_a_reload_that_changes_the_camera(
     tmp_path: Path, films: dict[str, Path], model: Path
 ) -> None:
     config = write_config(tmp_path, [camera("door", films["dim"], model)])
     with leaves_nothing(tmp_path), Ran(config) as ran:
         ran.wait(lambda: ran.camera("door")["state"] == "running")
+        ran.act("door", "snapshot")
+        (kept,) = (tmp_path / "out" / "pictures").iterdir()
+        assert kept.read_bytes()[:2] == b"\xff\xd8"
         ran.act("door", "pause")
         ran.wait(lambda: ran.camera("door")["state"] == "paused")
         write_config(tmp_path, [camera("door", films["dim"], model, floor_s=2.0)])
