@@ -57,7 +57,8 @@ def _examined(
         return
     import torch
 
-    alone = partial(torch.set_num_threads, max(1, torch.get_num_threads() // lanes))
+    threads = torch.get_num_threads()
+    alone = partial(torch.set_num_threads, max(1, threads // lanes))
     under_way: deque[tuple[list[Clip], Future[Found]]] = deque()
     pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=alone)
     try:
@@ -70,6 +71,7 @@ def _examined(
             yield first, found.result()
     finally:
         pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)  # of threads to come: what a lane sets they begin with
 
 
 def _batches(

@@ -1,6 +1,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def test_a_reading_for_every_clip_whatever_the_batch() -> None:
 def test_batches_side_by_side_give_the_same_readings_in_the_same_order(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    of = detector()
+    of, usual = detector(), torch.get_num_threads()
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     assert lanes_of(of) == 4
     threads = set()
@@ -56,6 +57,10 @@ def test_batches_side_by_side_give_the_same_readings_in_the_same_order(
     monkeypatch.setattr(of, "examine", watched)
     beside = list(score_clips(clips(40, of), of, batch=3, most=6))
     assert len(threads) > 1
+    monkeypatch.undo()
+    with ThreadPoolExecutor(1) as later:
+        assert later.submit(torch.get_num_threads).result() == 4
+    torch.set_num_threads(usual)
     one_by_one = list(score_clips(clips(40, of), of, batch=3))
     assert [r.frame.index for r in beside] == [r.frame.index for r in one_by_one]
     assert [r.score for r in beside] == pytest.approx([r.score for r in one_by_one], rel=1e-5)
