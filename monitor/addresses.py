@@ -99,7 +99,7 @@ def _of_user(user: str) -> set[str]:
         return set()
     pairs = {f"{name}:{password}", f"{unquote(name)}:{unquote(password)}"}
     basic = {base64.b64encode(pair.encode("utf-8", "replace")).decode() for pair in pairs}
-    return {password, unquote(password)} | basic
+    return {password, unquote(password), unquote_plus(password)} | basic
 
 
 def _values(rest: str) -> Iterator[str]:

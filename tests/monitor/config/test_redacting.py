@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from monitor.addresses import public_address
@@ -42,6 +42,7 @@ few = settings(max_examples=60, deadline=None)
 
 @few
 @given(user=USERS, password=SECRETS, encode=st.sampled_from(["all", "some", "plus", "none"]))
+@example(user="", password="000 ", encode="plus")
 def test_whatever_the_address_its_password_never_survives(
     user: str, password: str, encode: str
 ) -> None:
