@@ -23,6 +23,7 @@ from monitor.clips import FASTER
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, MonitorError
 from monitor.footage import Footage, find_footage, fit_size, readable
+from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
 from monitor.progress import Progress, quiet
@@ -87,6 +88,7 @@ def train_model(  # noqa: PLR0913
     rate_hz: float | None = None,
     false_alarms_per_day: float = FALSE_ALARMS_PER_DAY,
     path: Path | None = None,
+    cache: FrameCache | None = None,
     log: Log = silent,
     progress: Progress = quiet,
 ) -> Model:
@@ -107,6 +109,7 @@ def train_model(  # noqa: PLR0913
         false_alarms_per_day: What the threshold is set for. Too little footage to promise that
             is said in the calibration; too little for any threshold leaves it None, with a note.
         path: Where to save.
+        cache: Of decoded frames, from epoch to epoch and for the next training; None: none.
         log: Called after every step.
         progress: Called during calibration.
 
@@ -122,7 +125,7 @@ def train_model(  # noqa: PLR0913
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
-    _fit(model, parts, budget, seed, keeper)
+    _fit(model, parts, budget, seed, keeper, cache)
     if path is not None:
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
@@ -150,7 +153,14 @@ def _count_lost(model: Model, footage: Footage) -> None:
         )
 
 
-def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: Keeper) -> None:
+def _fit(
+    model: Model,
+    parts: Split,
+    budget: Budget,
+    seed: int,
+    keeper: Keeper,
+    cache: FrameCache | None,
+) -> None:
     detector = model.trained()
     device = str(device_of(detector))
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
@@ -158,7 +168,13 @@ def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: Keeper) 
     spec, rate_hz = detector.spec, model.rate_hz
     batch = getattr(detector.config, "batch", TRAINING_BATCH)
     clips = ClipLoader(
-        parts.fit, spec, batch=batch, shuffle_seed=seed, rate_hz=rate_hz, device=device
+        parts.fit,
+        spec,
+        batch=batch,
+        shuffle_seed=seed,
+        rate_hz=rate_hz,
+        device=device,
+        cache=cache,
     )
     held_out = ClipLoader(
         thinned(parts.held_out, spec),
@@ -167,6 +183,7 @@ def _fit(model: Model, parts: Split, budget: Budget, seed: int, keeper: Keeper) 
         rate_hz=rate_hz,
         device=device,
         pool_bytes=HELD_OUT_BYTES,
+        cache=cache,
     )
     try:
         detector.fit(clips, held_out, budget=budget, log=keeper)

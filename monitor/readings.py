@@ -4,11 +4,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 
+from monitor.ahead import AHEAD
 from monitor.calibration import Calibration
 from monitor.clips import at_rate, cut_clips, gap_s
 from monitor.model import Model
 from monitor.records import Clip, Frame, Reading
-from monitor.scoring import AHEAD, BATCH, score_clips
+from monitor.scoring import BATCH, score_clips
 
 
 def readings_of(

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from monitor.ahead import ahead
 from monitor.alerts import AlertStage
 from monitor.clips import at_rate
 from monitor.datasets import DataSet, Video
@@ -30,7 +31,7 @@ from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Alert, Reading
-from monitor.scoring import ahead, device_type
+from monitor.scoring import device_type
 from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
 from monitor.tally import Clock, Count, MapComparison, Table
 

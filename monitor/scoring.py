@@ -1,15 +1,14 @@
 """Clips in, readings out: batches, the device, the detector, and decoding ahead of it."""
 
-import queue
-import threading
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
+from monitor.ahead import ahead
 from monitor.records import Clip, Reading
 from monitor.runtimes import Exported, Found, Runtime, runtime_of
 
@@ -18,11 +17,8 @@ if TYPE_CHECKING:
 
     from models.detector import Detector
 
-Item = TypeVar("Item")
-
 BATCH = 8  # clips; larger ones gain nothing on a CPU and cost memory
 LANES = 8  # batches at a time, at most: decoding is the slower half long before
-AHEAD = 16  # clips made ready before they are asked for: a keyframe's pause, not a memory
 
 
 def score_clips(
@@ -125,47 +121,3 @@ def _readings(group: list[Clip], found: Found, *, maps: bool) -> Iterator[Readin
             terms={name: values[i] for name, values in terms.items()},
             map=None if heat is None else heat[i],
         )
-
-
-def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item]:
-    """The same items, made in a thread of their own while the consumer works.
-
-    An error of the maker is raised here, in its place. When the consumer stops early the maker
-    is told, and has ended when this generator is closed.
-    """
-    ready: queue.Queue[tuple[str, object]] = queue.Queue(maxsize=most)
-    stop = threading.Event()
-    maker = threading.Thread(target=_fill, args=(items, ready, stop), daemon=True)
-    maker.start()
-    try:
-        while True:
-            what, value = ready.get()
-            if what == "end":
-                return
-            if what == "error":
-                raise value  # type: ignore[misc]
-            yield value  # type: ignore[misc]
-    finally:
-        stop.set()
-        maker.join()
-
-
-def _fill(
-    items: Iterable[Item], ready: "queue.Queue[tuple[str, object]]", stop: threading.Event
-) -> None:
-    def put(what: str, value: object) -> bool:
-        while not stop.is_set():
-            try:
-                ready.put((what, value), timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
-
-    try:
-        for item in items:
-            if not put("item", item):
-                return
-        put("end", None)
-    except BaseException as error:  # noqa: BLE001  handed over, raised by the consumer
-        put("error", error)

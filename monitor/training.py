@@ -4,7 +4,8 @@ The split keeps apart what is learned from, what scales are taken from, and what
 set on. The loader holds a bounded number of frames, however long the footage is.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import ClipSpec
+from monitor.ahead import ahead
 from monitor.clips import at_rate, gap_s, prepare, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
+from monitor.frame_cache import FrameCache, key_of
 from monitor.records import Frame
 
 if TYPE_CHECKING:
@@ -143,7 +146,8 @@ class ClipLoader:
 
     Frames are decoded once while they fit in `pool_bytes`; a longer set is gone through in pools
     of whole pieces, clips shuffled within the pool. The first pools are small, so that a long
-    set does not use up the budget before the first step.
+    set does not use up the budget before the first step. With a `cache`, frames are mapped from
+    it, and the next pool is made ready while this one is learned from; the batches are the same.
     """
 
     def __init__(  # noqa: PLR0913
@@ -156,7 +160,9 @@ class ClipLoader:
         rate_hz: float | None = None,
         device: str = "cpu",
         pool_bytes: int = POOL_BYTES,
+        cache: FrameCache | None = None,
     ) -> None:
+        self._cache = cache
         self._pieces = [piece for segment in segments for piece in _pieces(segment, spec)]
         self._spec = spec
         self._batch = batch
@@ -184,7 +190,7 @@ class ClipLoader:
         clips = [tuple(run[i : i + span : stride]) for run, i in places]
         return to_tensor(clips).to(self._device)
 
-    def _pools(self, pieces: list[Segment]) -> Iterator[list[NDArray[np.uint8]]]:
+    def _pools(self, pieces: list[Segment]) -> Generator[list[NDArray[np.uint8]]]:
         """Runs of unbroken frames, as many at a time as the memory allows."""
         if self._kept is not None:
             yield self._kept
@@ -193,18 +199,53 @@ class ClipLoader:
         everything: list[NDArray[np.uint8]] = []
         pool: list[NDArray[np.uint8]] = []
         most = FIRST_FRAMES
-        for piece in pieces:
-            if pool and sum(map(len, pool)) + piece.n_frames > min(most, self._pool_frames):
-                yield pool
-                pool, most = [], 2 * most
-            runs = list(self._load(piece))
-            pool += runs
-            everything += runs if fits else []
-        yield pool
+        with closing(self._ready(pieces)) as ready:
+            for piece in ready:
+                if pool and sum(map(len, pool)) + piece.n_frames > min(most, self._pool_frames):
+                    yield pool
+                    pool, most = [], 2 * most
+                runs = self._load(piece)
+                pool += runs
+                everything += runs if fits else []
+            yield pool
         if fits:
             self._kept = everything
 
-    def _load(self, piece: Segment) -> Iterator[NDArray[np.uint8]]:
+    def _ready(self, pieces: list[Segment]) -> Generator[Segment]:
+        """The pieces; with a cache, those that come next are brought into it meanwhile."""
+        if self._cache is None:
+            yield from pieces
+            return
+        most = max(1, self._pool_frames // SEGMENT_FRAMES)
+        with closing(ahead(map(self._brought, pieces), most)) as ready:
+            yield from ready
+
+    def _brought(self, piece: Segment) -> Segment:
+        if self._cache is not None and not self._cache.closed and self._key(piece):
+            self._load(piece)
+        return piece
+
+    def _load(self, piece: Segment) -> list[NDArray[np.uint8]]:
+        """The piece's frames, as `_decoded`, from the cache where they are."""
+        key = None if self._cache is None else self._key(piece)
+        if self._cache is None or key is None:
+            return list(self._decoded(piece))
+        found = self._cache.found(key)
+        if found is not None:
+            return found
+        made = list(self._decoded(piece))
+        return made if piece.video.source.corrupt else self._cache.kept(key, made)
+
+    def _key(self, piece: Segment) -> str | None:
+        """None too where something was lost: what is damaged is read, and named, each time."""
+        video = piece.video
+        if video.source.corrupt:
+            return None
+        how = (video.folder_rate_hz, self._rate_hz, self._spec.size, self._spec.channels)
+        files = video.source.files(piece.start, piece.stop)
+        return key_of(files, piece.start, piece.stop, video.limit, how)
+
+    def _decoded(self, piece: Segment) -> Iterator[NDArray[np.uint8]]:
         """The piece's frames, (N, C, H, W), parted where the clock leaps."""
         run: list[NDArray[np.uint8]] = []
         last_s: float | None = None

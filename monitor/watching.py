@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from math import ceil, inf
 from pathlib import Path
 
+from monitor.ahead import AHEAD
 from monitor.alerts import AlertStage
 from monitor.calibration import DAY_S, Calibration
 from monitor.errors import SourceError, StoreError
@@ -21,7 +22,7 @@ from monitor.promise import RULE_OF_THREE
 from monitor.readings import readings_of
 from monitor.recorder import Evidence, EvidenceSettings, Recorder
 from monitor.records import Alert, Frame, Reading
-from monitor.scoring import AHEAD, BATCH
+from monitor.scoring import BATCH
 from monitor.sources import Source
 from monitor.sources.video import VideoFile
 from monitor.store import Store

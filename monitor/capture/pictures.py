@@ -9,6 +9,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation, VideoReformatter
 
 from monitor.records import Image
+from monitor.sources.late import quarter_turns
 
 Polygons = tuple[tuple[tuple[float, float], ...], ...]
 
@@ -39,17 +40,6 @@ class Shrinker:
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         image = rows[:height, : width * 3].reshape(height, width, 3)
         return np.asarray(np.rot90(image, turns)) if turns else image
-
-
-def quarter_turns(frame: VideoFrame) -> int:
-    """Counter-clockwise turns by 90 degrees that put a frame upright."""
-    return round(frame.rotation / 90) % 4
-
-
-def upright_size(frame: VideoFrame) -> tuple[int, int]:
-    """Height and width as people see it."""
-    size = frame.height, frame.width
-    return size[::-1] if quarter_turns(frame) % 2 else size
 
 
 def blacken(image: Image, polygons: Polygons) -> Image:

@@ -15,10 +15,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from monitor.capture.faults import CaptureError, fault_of
-from monitor.capture.pictures import Shrinker, upright_size
+from monitor.capture.pictures import Shrinker
 from monitor.capture.reader import Step
 from monitor.capture.records import CaptureSettings
 from monitor.records import Image
+from monitor.sources.late import upright_size
 
 LOOP_GAP_S = 2.0  # of a looped file's time at the seam, so that no clip spans the leap in it
 LIVE = ("rtsp", "rtmp", "udp", "tcp", "rtp", "srt")  # beginnings of schemes of what never ends

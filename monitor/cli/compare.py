@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.learning import Curve, budget_of
+from monitor.cli.learning import CACHE_GB, Curve, budget_of, cache_of
 from monitor.cli.printing import print_table
 from monitor.cli.progress import LongWork
 from monitor.errors import MonitorError, UsageError
@@ -64,6 +64,9 @@ def compare(
         str | None, typer.Option(metavar="CLASS", help="Short for one-normal:CLASS.")
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    cache_gb: Annotated[
+        float, typer.Option(metavar="GB", help="Of decoded pictures kept for later; 0: none.")
+    ] = CACHE_GB,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print compare.json, for programs.")
     ] = False,
@@ -103,7 +106,7 @@ def compare(
     from monitor.stills.comparison_files import write_comparison
     from monitor.stills.opening import open_stills
 
-    device = choose_device(device)
+    device, cache = choose_device(device), cache_of(cache_gb)
     plans = [
         Plan(name, options, seed)
         for name in names
@@ -117,7 +120,7 @@ def compare(
     command = shlex.join(["oddwatch", *context.obj])
     with LongWork() as work:
         shown = _Shown(work)
-        tools = Tools(device, shown.log_of, work.pictures)
+        tools = Tools(device, shown.log_of, work.pictures, cache)
         try:
             done = _run_all(plans, data, terms, out, tools, shown)
         except KeyboardInterrupt:

@@ -8,8 +8,10 @@ from monitor.errors import UsageError
 if TYPE_CHECKING:
     from models.detector import Budget, Detector, Step
     from monitor.evaluation.plots import LossPoint
+    from monitor.frame_cache import FrameCache
 
 DEFAULT_MINUTES = 10.0
+CACHE_GB = 10.0  # as monitor.frame_cache has it
 MOST_POINTS = 4000  # of a loss curve: more than a picture has pixels across
 
 
@@ -28,6 +30,19 @@ def budget_of(minutes: float | None, steps: int | None) -> "Budget":
     if minutes is None and steps is None:
         minutes = DEFAULT_MINUTES
     return Budget(None if minutes is None else 60 * minutes, steps)
+
+
+def cache_of(gigabytes: float) -> "FrameCache | None":
+    """What `--cache-gb` comes to.
+
+    Raises:
+        UsageError: It is under 0.
+    """
+    from monitor.frame_cache import FrameCache
+
+    if not gigabytes >= 0:
+        raise UsageError(f"--cache-gb {gigabytes:g}: expected a number, 0 for no cache")
+    return FrameCache(most_bytes=round(gigabytes * 1e9)) if gigabytes else None
 
 
 def options_of(detector: str, settings: list[str]) -> dict[str, Any]:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.kinds import refuse_options, refuse_stills, takes_stills
-from monitor.cli.learning import DEFAULT_MINUTES, Curve, budget_of, check_same, options_of
+from monitor.cli.learning import (
+    CACHE_GB,
+    DEFAULT_MINUTES,
+    Curve,
+    budget_of,
+    cache_of,
+    check_same,
+    options_of,
+)
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
@@ -81,12 +89,16 @@ def train(
     normal: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Stills: short for one-normal:CLASS.")
     ] = None,
+    cache_gb: Annotated[
+        float, typer.Option(metavar="GB", help="Of decoded frames kept for later; 0: none.")
+    ] = CACHE_GB,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Learn what is normal from footage or pictures in which nothing is odd; calibrate; save.
 
     A part, about a quarter, is kept apart, for scales and for the threshold. Ctrl-C ends the
-    learning early and keeps what was learned; --resume goes on.
+    learning early and keeps what was learned; --resume goes on. Frames are kept as the detector
+    takes them in the user's cache folder, so that later epochs and trainings decode nothing.
 
     \b
     Examples:  oddwatch train frame_prediction data/ped2 --minutes 10 -o ped2.pt
@@ -108,7 +120,7 @@ def train(
         train_on_stills(
             Asked(
                 detector, data, out, preset, minutes, steps, settings or [], device, resume, seed,
-                layout, strict, false_alarm_share, augment, protocol, normal, as_json,
+                layout, strict, false_alarm_share, augment, protocol, normal, cache_gb, as_json,
             )
         )  # fmt: skip
         return
@@ -124,6 +136,7 @@ def train(
         raise UsageError(f"--fps {fps:g}: expected a number over 0")
     if not per_day > 0:
         raise UsageError(f"--false-alarms-per-day {per_day:g}: expected over 0")
+    cache = cache_of(cache_gb)
     device = choose_device(device)
     options = options_of(detector, settings or [])
     footage = open_data(data, layout=layout, strict=strict)
@@ -148,6 +161,7 @@ def train(
             rate_hz=fps,
             false_alarms_per_day=per_day,
             path=out,
+            cache=cache,
             log=log,
             progress=work.frames,
         )

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from monitor.cli.kinds import refuse_footage
-from monitor.cli.learning import Curve, budget_of, check_same, options_of
+from monitor.cli.learning import Curve, budget_of, cache_of, check_same, options_of
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
@@ -38,6 +38,7 @@ class Asked:
     augment: str | None
     protocol: str | None
     normal: str | None
+    cache_gb: float
     as_json: bool
 
 
@@ -59,6 +60,7 @@ def train_on_stills(asked: Asked) -> None:
 
     budget = budget_of(asked.minutes, asked.steps)
     share = check_share(asked.false_alarm_share)
+    cache = cache_of(asked.cache_gb)
     device = choose_device(asked.device)
     options = options_of(asked.detector, asked.settings)
     refuse_footage(asked.data, asked.detector, asked.layout)
@@ -87,6 +89,7 @@ def train_on_stills(asked: Asked) -> None:
             false_alarm_share=share,
             path=asked.out,
             strict=asked.strict,
+            cache=cache,
             log=log,
             progress=work.pictures,
         )

@@ -5,7 +5,7 @@ is passed on as it came. Knows nothing of files, detectors or alerts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -87,7 +87,8 @@ def plant(frames: Iterable[Frame], plants: Sequence[Plant]) -> Iterator[Frame]:
         image = frame.image
         for each in plants:
             image = _paste(image, each, frame.time_s)
-        yield frame if image is frame.image else replace(frame, image=image)
+        same = image is frame.image
+        yield frame if same else Frame(image, frame.index, frame.time_s, frame.epoch)
 
 
 def event_of(

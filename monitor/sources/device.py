@@ -61,7 +61,8 @@ class Device(Source):
             now_s = time.monotonic()
             self._start_s = now_s if self._start_s is None else self._start_s
             index, self._next = self._next, self._next + 1
-            if index >= start and self.fits(image, f"camera {self.name}: frame {index}"):
+            where = f"camera {self.name}: frame {index}"
+            if index >= start and self.fits(image.shape[:2], where):
                 rgb = np.ascontiguousarray(image[..., ::-1])
                 yield Frame(rgb, index, now_s - self._start_s)
 

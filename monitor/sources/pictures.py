@@ -43,11 +43,15 @@ class Pictures(Source):
                 return image.shape[0], image.shape[1]
         raise SourceError(f"{self.paths[0].parent}: none of {self.n_frames} pictures can be read")
 
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        """One for each frame."""
+        return self.paths[start:stop]
+
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Read directly from `start`; a file's place in natural order is its index."""
         for index in range(*slice(start, stop).indices(self.n_frames)):
             image = self._read(self.paths[index])
-            if image is not None and self.fits(image, str(self.paths[index])):
+            if image is not None and self.fits(image.shape[:2], str(self.paths[index])):
                 yield Frame(image, index, index / self.folder_rate_hz)
 
     def _read(self, path: Path) -> Image | None:

@@ -2,11 +2,12 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Self
 
 from monitor.errors import CorruptFrameError
-from monitor.records import Frame, Image
+from monitor.records import Frame
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,10 @@ class Source(ABC):
     def n_frames(self) -> int | None:
         """How many frames there are; None where nobody can know."""
 
+    def files(self, start: int, stop: int) -> Sequence[Path]:  # noqa: ARG002
+        """The files that these frames are read from; none where there are no files to tell."""
+        return ()
+
     @abstractmethod
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Frames from index `start` up to, not including, `stop`.
@@ -79,10 +84,10 @@ class Source(ABC):
             self.notes.append(what)
             log.warning("%s", what)
 
-    def fits(self, image: Image, where: str) -> bool:
-        """Whether a picture has the size of the first one; if not, it is lost."""
-        if image.shape[:2] == self.size:
+    def fits(self, size: tuple[int, ...], where: str) -> bool:
+        """Whether a picture of this height and width is as large as the first; else it is lost."""
+        if size == self.size:
             return True
-        (height, width), (h, w) = self.size, image.shape[:2]
+        (height, width), (h, w) = self.size, size
         self.lose(f"{where}: expected {width}x{height} like the first frame, got {w}x{h}{LEFT_OUT}")
         return False

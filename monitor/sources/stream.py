@@ -11,8 +11,8 @@ from av.video.frame import VideoFrame
 from monitor.addresses import public_address
 from monitor.errors import SourceError
 from monitor.records import Frame
+from monitor.sources.late import LateFrame, upright_size
 from monitor.sources.source import Source
-from monitor.sources.video import to_image
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "tcp", "rtp", "srt"})
 OPEN_TIMEOUT_S = 10.0  # Frigate's and Viseron's range is 5 to 20 s
@@ -50,8 +50,7 @@ class Stream(Source):
                 f"{self.name}: connected, but no frame came; is it sending?"
             ) from error
         self._pictures = chain([first], self._pictures)
-        image = to_image(first)
-        self._size = image.shape[0], image.shape[1]
+        self._size = upright_size(first)
 
     @property
     def rate_hz(self) -> float | None:
@@ -82,10 +81,9 @@ class Stream(Source):
                 return
             index, self._next = self._next, self._next + 1
             time_s = self._time_s(picture)
-            if index >= start:
-                image = to_image(picture)
-                if self.fits(image, f"{self.name}: frame {index}"):
-                    yield Frame(image, index, time_s)
+            where = f"{self.name}: frame {index}"
+            if index >= start and self.fits(upright_size(picture), where):
+                yield LateFrame(picture, index, time_s)
 
     def close(self) -> None:
         """Hang up."""

@@ -1,17 +1,17 @@
 """Video files of any container FFmpeg reads: exact frame indices, times from the file's clock."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
-import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from monitor.errors import SourceError
-from monitor.records import Frame, Image
+from monitor.records import Frame
 from monitor.sources.index import FrameIndex, build_index, decode, opened
+from monitor.sources.late import LateFrame, upright_size
 from monitor.sources.source import LEFT_OUT, Source
 
 
@@ -26,8 +26,7 @@ class VideoFile(Source):
             rate = stream.average_rate
         if first is None:
             raise SourceError(f"{path}: expected a video, got one without a frame to decode")
-        image = to_image(first)
-        self._size = image.shape[0], image.shape[1]
+        self._size = upright_size(first)
         self._rate_hz = float(rate) if rate else None
 
     @property
@@ -50,6 +49,10 @@ class VideoFile(Source):
         """Frames that the file holds, whether they decode or not."""
         return len(self.index)
 
+    def files(self, start: int, stop: int) -> Sequence[Path]:  # noqa: ARG002
+        """The one file."""
+        return (self.path,)
+
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Decoded from the key frame before `start`; indices are exact after a seek, too."""
         start, stop, _ = slice(start, stop).indices(self.n_frames)
@@ -62,9 +65,8 @@ class VideoFile(Source):
                 due = index + 1
                 if picture.is_corrupt:
                     self.lose(f"{self.path}: frame {index} is damaged; shown as far as it decodes")
-                image = to_image(picture)
-                if self.fits(image, f"{self.path}: frame {index}"):
-                    yield Frame(image, index, self.index.time_s(index))
+                if self.fits(upright_size(picture), f"{self.path}: frame {index}"):
+                    yield LateFrame(picture, index, self.index.time_s(index))
                 if due == stop:
                     break
         self._lose_between(due, stop)
@@ -102,10 +104,3 @@ class VideoFile(Source):
         if due < index:
             which = f"frame {due}" if index == due + 1 else f"frames {due} to {index - 1}"
             self.lose(f"{self.path}: {which} cannot be decoded{LEFT_OUT}")
-
-
-def to_image(picture: VideoFrame) -> Image:
-    """RGB and upright: the turn that the file asks for is made."""
-    image = np.asarray(picture.to_ndarray(format="rgb24"), np.uint8)
-    turns = round(picture.rotation / 90) % 4  # FFmpeg counts it counter-clockwise, like rot90
-    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image

@@ -15,6 +15,7 @@ from typing import Any
 from models.detector import Budget, Log
 from monitor.errors import UsageError
 from monitor.files import check_folder, write_atomically
+from monitor.frame_cache import FrameCache
 from monitor.keeping import unfinished
 from monitor.progress import Progress
 from monitor.scoring import parameters_of
@@ -81,11 +82,12 @@ class Done:
 
 @dataclass(frozen=True)
 class Tools:
-    """How runs are watched: what is shown of each, and on which device."""
+    """How runs are made and watched: on which device, what is shown of each."""
 
     device: str
     log: Callable[[Plan], Log]
     progress: Progress
+    cache: FrameCache | None = None
 
 
 def check_plans(plans: Sequence[Plan], terms: Terms, out: Path) -> None:
@@ -183,6 +185,7 @@ def _trained(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tool
         seed=plan.seed,
         preset=terms.preset,
         path=path,
+        cache=tools.cache,
         log=tools.log(plan),
         progress=tools.progress,
     )

@@ -12,6 +12,7 @@ from models.augmentation import Augmentation, augmented
 from models.detector import ClipSpec
 from monitor.clips import prepare, to_tensor
 from monitor.errors import SourceError
+from monitor.frame_cache import FrameCache, key_of
 from monitor.stills.still import Still
 
 log = logging.getLogger(__name__)
@@ -23,9 +24,9 @@ class StillLoader:
     """Batches (B, 1, C, H, W), float32 in [0, 1]; iterated again and again, each time an epoch.
 
     Pictures are kept as they come while they fit in `pool_bytes`; the rest is decoded anew in
-    every epoch. One that cannot be read is named in `broken` and left out from then on. An epoch is
-    parted into batches of nearly equal size, at most `batch`, so that none is left out and none
-    is too small for its statistics.
+    every epoch, or, with a `cache`, mapped from it, and so in the next training. One that cannot be
+    read is named in `broken` and left out from then on. An epoch is parted into batches of nearly
+    equal size, at most `batch`, so that none is left out and none is too small for its statistics.
     """
 
     def __init__(  # noqa: PLR0913
@@ -39,7 +40,9 @@ class StillLoader:
         device: str = "cpu",
         pool_bytes: int = POOL_BYTES,
         strict: bool = False,  # a picture that cannot be read ends it
+        cache: FrameCache | None = None,
     ) -> None:
+        self._cache = cache
         self.broken: dict[str, str] = {}  # name -> why, of pictures that cannot be read
         self._stills = list(stills)
         self._spec, self._batch, self._device = spec, batch, device
@@ -71,7 +74,7 @@ class StillLoader:
             return kept
         still = self._stills[place]
         try:
-            picture = prepare(still.picture(), self._spec)
+            picture = self._cached(still)
         except SourceError as error:
             if self._strict:
                 raise
@@ -79,6 +82,18 @@ class StillLoader:
             return None
         if len(self._kept) < self._most_kept:
             self._kept[place] = picture
+        return picture
+
+    def _cached(self, still: Still) -> NDArray[np.uint8]:
+        if self._cache is None or still.path is None:
+            return prepare(still.picture(), self._spec)
+        key = key_of([still.path], "still", self._spec.size, self._spec.channels)
+        if key is None:
+            return prepare(still.picture(), self._spec)
+        found = self._cache.found(key)
+        if found is None:
+            found = self._cache.kept(key, [prepare(still.picture(), self._spec)[None]])
+        picture: NDArray[np.uint8] = found[0][0]
         return picture
 
     def _leave_out(self, still: Still, error: SourceError) -> None:

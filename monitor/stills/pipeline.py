@@ -20,6 +20,7 @@ from models.registry import build, kind_of
 from monitor.clips import prepare
 from monitor.errors import CalibrationError, DataSetError, MonitorError, SourceError, UsageError
 from monitor.footage import fit_size
+from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
@@ -101,6 +102,7 @@ def train_stills(  # noqa: PLR0913
     false_alarm_share: float = FALSE_ALARM_SHARE,
     path: Path | None = None,
     strict: bool = False,
+    cache: FrameCache | None = None,
     log: Log = silent,
     progress: Progress = quiet,
 ) -> StillModel:
@@ -121,6 +123,7 @@ def train_stills(  # noqa: PLR0913
             promise that is said in the calibration; too few for any leave it None, with a note.
         path: Where to save.
         strict: A picture that cannot be read ends it, in place of being left out and counted.
+        cache: Of decoded pictures, for the next training; None: none.
         log: Called after every step.
         progress: Called during calibration.
 
@@ -136,7 +139,7 @@ def train_stills(  # noqa: PLR0913
     _check_varied(parts.fit, detector, strict=strict)
     model = StillModel(detector, preset, None, _provenance(data, parts, seed, augment, detector))
     keeper = Keeper(model.provenance, path, lambda place: save_still_model(model, place), log)
-    _fit(model, parts, budget, (seed, augment), keeper, strict=strict)
+    _fit(model, parts, budget, (seed, augment), keeper, cache, strict=strict)
     if path is not None:
         save_still_model(model, path)
         unfinished(path).unlink(missing_ok=True)
@@ -153,12 +156,13 @@ def train_stills(  # noqa: PLR0913
     return model
 
 
-def _fit(
+def _fit(  # noqa: PLR0913
     model: StillModel,
     parts: StillSplit,
     budget: Budget,
     chance: tuple[int, Augmentation],
     keeper: Keeper,
+    cache: FrameCache | None,
     *,
     strict: bool,
 ) -> None:
@@ -176,8 +180,11 @@ def _fit(
         augment=None if augment == NONE else augment,
         device=device,
         strict=strict,
+        cache=cache,
     )
-    held_out = StillLoader(parts.held_out, detector.spec, batch=batch, device=device, strict=strict)
+    held_out = StillLoader(
+        parts.held_out, detector.spec, batch=batch, device=device, strict=strict, cache=cache
+    )
     try:
         detector.fit(clips, held_out, budget=budget, log=keeper)
     except KeyboardInterrupt:

@@ -10,9 +10,10 @@ import torch
 from models.detector import Detector, Findings
 from models.errors import NotFittedError
 from models.registry import build
+from monitor.ahead import ahead
 from monitor.clips import cut_clips
 from monitor.records import Clip, Frame
-from monitor.scoring import ahead, device_of, lanes_of, score_clips
+from monitor.scoring import device_of, lanes_of, score_clips
 from tests.monitor.footage import TINY, picture
 
 

@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import torch
 from models.detector import ClipSpec
 from monitor.datasets import Video, open_data
 from monitor.errors import DataSetError
+from monitor.frame_cache import FrameCache
 from monitor.records import Frame
 from monitor.sources import Source
 from monitor.training import ClipLoader, Segment, split_normal, thinned, whole_segments
@@ -18,8 +20,11 @@ SPEC = ClipSpec(length=2, stride=2, size=(2, 3), channels=1)
 class Numbered(Source):
     """A source whose frame n is of level n."""
 
-    def __init__(self, n_frames: int | None, rate_hz: float = 10, lost: int = -1) -> None:
+    def __init__(
+        self, n_frames: int | None, rate_hz: float = 10, lost: int = -1, file: Path | None = None
+    ) -> None:
         super().__init__("numbered", live=n_frames is None, strict=False)
+        self._files = () if file is None else (file,)
         self._n_frames, self._rate_hz, self._lost = n_frames, rate_hz, lost
         self.decoded = 0
 
@@ -35,6 +40,9 @@ class Numbered(Source):
     def n_frames(self) -> int | None:
         return self._n_frames
 
+    def files(self, start: int, stop: int) -> Sequence[Path]:
+        return self._files
+
     def frames(self, start: int = 0, stop: int | None = None):  # type: ignore[no-untyped-def]
         for index in range(*slice(start, stop).indices(self._n_frames or 0)):
             self.decoded += 1
@@ -43,7 +51,7 @@ class Numbered(Source):
             yield Frame(image, index, index / self._rate_hz + late_s)
 
 
-def video(n_frames: int | None, name: str = "v", **how: float) -> Video:
+def video(n_frames: int | None, name: str = "v", **how: object) -> Video:
     made = Video(name, "nowhere")
     vars(made)["source"] = Numbered(n_frames, **how)  # type: ignore[arg-type]
     return made
@@ -132,6 +140,69 @@ def test_learning_begins_before_all_is_decoded(monkeypatch: pytest.MonkeyPatch) 
     next(iter(loader))
     assert source_of(film).decoded < 40
     assert firsts(loader) == firsts(loader) == list(range(198))
+
+
+def batches(loader: ClipLoader, epochs: int = 2) -> list[torch.Tensor]:
+    return [batch for _ in range(epochs) for batch in loader]
+
+
+@pytest.fixture
+def film_file(tmp_path: Path) -> Path:
+    path = tmp_path / "film.mp4"
+    path.write_bytes(b"film")
+    return path
+
+
+@pytest.mark.parametrize("pool_bytes", [30 * 6, 10**6])
+def test_a_cache_changes_no_bit_and_saves_all_decoding_but_the_first(
+    tmp_path: Path, film_file: Path, pool_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.training.SEGMENT_FRAMES", 10)
+    how = {"pool_bytes": pool_bytes, "shuffle_seed": 3}
+    plain = batches(load([video(100, lost=35, file=film_file)], **how))
+    for decoded in (110, 0):  # each piece overlaps the next by a frame, less its clip
+        film = video(100, lost=35, file=film_file)
+        found = batches(load([film], cache=FrameCache(tmp_path / "cache"), **how))
+        assert len(found) == len(plain)
+        assert all(map(torch.equal, found, plain))
+        assert source_of(film).decoded == pytest.approx(decoded, abs=10 if decoded else 0)
+
+
+def test_what_can_no_longer_be_kept_is_decoded_as_without_a_cache(
+    tmp_path: Path, film_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.training.SEGMENT_FRAMES", 10)
+    how = {"pool_bytes": 30 * 6, "shuffle_seed": 3}
+    plain = batches(load([video(100, file=film_file)], **how))
+    cache = FrameCache(tmp_path / "cache", most_bytes=800)  # for four pieces of ten
+    assert all(
+        map(torch.equal, batches(load([video(100, file=film_file)], cache=cache, **how)), plain)
+    )
+    assert cache.closed
+    assert sum(path.stat().st_size for path in (tmp_path / "cache").iterdir()) <= 800
+
+
+def test_another_rate_or_size_finds_nothing_of_the_first(tmp_path: Path, film_file: Path) -> None:
+    cache = FrameCache(tmp_path / "cache")
+    for rate_hz, size in ((None, (2, 3)), (5.0, (2, 3)), (None, (4, 6))):
+        film = video(40, file=film_file)
+        spec = ClipSpec(length=2, stride=2, size=size, channels=1)
+        loader = ClipLoader(whole_segments([film]), spec, batch=4, rate_hz=rate_hz, cache=cache)
+        assert next(iter(loader)).shape[-2:] == size
+        assert source_of(film).decoded == 40
+
+
+def test_damaged_footage_is_named_each_time(tmp_path: Path, film_file: Path) -> None:
+    for _ in range(2):
+        film = video(40, file=film_file)
+        source_of(film).corrupt.append("frame 3 is damaged")
+        batches(load([film], cache=FrameCache(tmp_path / "cache")), epochs=1)
+        assert source_of(film).decoded == 40
+
+
+def test_a_camera_s_frames_are_kept_nowhere(tmp_path: Path) -> None:
+    batches(load([video(40)], cache=FrameCache(tmp_path / "cache")), epochs=1)
+    assert not (tmp_path / "cache").exists()
 
 
 def test_no_clip_spans_a_gap() -> None:

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from monitor.clips import at_rate
 from monitor.errors import CorruptFrameError, SourceError, SourceNotFoundError
 from monitor.sources import open_source
+from monitor.sources.late import to_image
 from monitor.sources.video import VideoFile
 
 Film = Callable[..., Path]
@@ -64,6 +66,29 @@ def test_a_seek_decodes_from_the_key_frame_before(film: Film) -> None:
     assert list(index.keys / index.ticks[1]) == [0, 12, 24, 36]
     assert index.rank(int(index.ticks[30])) == 30
     assert index.seek_for(30) == index.key_seeks[2]
+
+
+def test_only_frames_that_are_looked_at_become_pictures(
+    film: Film, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    converted: list[float] = []
+
+    def noted(picture: av.VideoFrame) -> NDArray[np.uint8]:
+        converted.append(picture.time)
+        return to_image(picture)
+
+    monkeypatch.setattr("monitor.sources.late.to_image", noted)
+    path = film()
+    through = [to_image(picture) for picture in av.open(str(path)).decode(video=0)]
+    video = VideoFile(path)
+    assert video.rate_hz is not None
+    taken = list(at_rate(video.frames(), video.rate_hz / 4))
+    assert [frame.index for frame in taken] == list(range(0, 40, 4))
+    assert converted == []
+    for frame in taken:
+        assert np.array_equal(frame.image, through[frame.index])
+        assert frame.image is frame.image
+    assert len(converted) == len(taken)
 
 
 def test_frames_beyond_the_end_are_none(film: Film) -> None:

@@ -1,3 +1,6 @@
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -6,6 +9,7 @@ from models.augmentation import Augmentation
 from models.detector import ClipSpec
 from monitor.clips import prepare
 from monitor.errors import CorruptFrameError, DataSetError, SourceError
+from monitor.frame_cache import FrameCache
 from monitor.records import Image
 from monitor.stills.loader import StillLoader
 from monitor.stills.split import split_stills
@@ -70,6 +74,23 @@ def test_what_fits_is_read_once_and_the_rest_in_every_epoch() -> None:
     for _ in range(3):
         assert levels(list(loader)) == list(range(10))
     assert [r.reads for r in readers] == [1] * 4 + [3] * 6
+
+
+def test_a_cache_saves_the_next_training_all_reading(tmp_path: Path) -> None:
+    def made(readers: list[Counted]) -> list[Still]:
+        return [replace(s, path=tmp_path / s.name) for s in stills(readers)]
+
+    for still in made([Counted(i) for i in range(6)]):
+        assert still.path is not None
+        still.path.write_bytes(b"as good as a picture")
+    found = []
+    for reads in ([1] * 6, [1, 0, 0, 0, 0, 0]):  # what is broken is read each time
+        readers = [Counted(i, broken=i == 0) for i in range(6)]
+        loader = StillLoader(made(readers), SPEC, batch=4, cache=FrameCache(tmp_path / "cache"))
+        found.append(levels(list(loader)))
+        assert [r.reads for r in readers] == reads
+        assert list(loader.broken) == ["0.png"]
+    assert found == [[1, 2, 3, 4, 5]] * 2
 
 
 def test_gray_is_luma() -> None:
