@@ -1,7 +1,8 @@
 """How long evidence is kept: by days, by bytes, and by what must stay free on the disk.
 
-The alerts' rows stay: they are small, and the history is worth keeping. Evidence of alerts that
-are pinned, or that go on, is never removed. A row gives its files up before they go.
+The alerts' rows stay: they are small, and the history is worth keeping. Curves go by days.
+Evidence of alerts that are pinned, or that go on, is never removed. A row gives its files up
+before they go.
 """
 
 import shutil
@@ -18,6 +19,7 @@ from monitor.store_garbage import Held
 BATCH = 50  # alerts per look at the disk
 OUTBOX_KEPT = timedelta(days=7)  # of notices that were told
 HEALTH_KEPT = timedelta(days=365)
+CURVES_KEPT = timedelta(days=30)  # at most: of 64 cameras half a gigabyte
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,12 @@ class Retention:
                 break
         self._store.outbox.prune(now - OUTBOX_KEPT)
         self._store.health.prune(now - HEALTH_KEPT)
+        self._store.curves.prune(now - self._curves_kept())
         return self._judge(used, removed)
+
+    def _curves_kept(self) -> timedelta:
+        days = self._settings.days
+        return min(timedelta(days=days), CURVES_KEPT) if days else CURVES_KEPT
 
     def _remove_old(self, now: datetime) -> int:
         before = now - timedelta(days=self._settings.days)

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from monitor.errors import StoreError
 from monitor.records import Alert
+from monitor.store_curves import Curves
 from monitor.store_database import Database
 from monitor.store_garbage import Garbage
 from monitor.store_health import HealthEvent, HealthEvents
@@ -107,7 +108,7 @@ class Labelled:
 
 
 class Store:
-    """The table of alerts; `health`, `outbox` and `garbage` are the others. Threads may share it.
+    """The table of alerts; `health`, `outbox`, `curves`, `garbage` are others. Threads may share.
 
     Writing is one at a time.
 
@@ -122,6 +123,7 @@ class Store:
         self.health = HealthEvents(self.database)
         self.outbox = Outbox(self.database)
         self.garbage = Garbage(self.database)
+        self.curves = Curves(self.database)
 
     def __enter__(self) -> Self:
         return self

@@ -82,6 +82,14 @@ class HealthEvents:
             rows = connection.execute(chosen.limit(limit).offset(offset)).all()
         return [HealthEvent(*row) for row in rows]
 
+    def between(self, since: datetime, until: datetime) -> list[HealthEvent]:
+        """Those that went on in that span, oldest first."""
+        over = health.c.ended_at < since
+        wanted = (health.c.started_at < until, sa.or_(STILL_ILL, sa.not_(over)))
+        chosen = sa.select(health).where(*wanted).order_by(health.c.started_at, health.c.id)
+        with self._database.read() as connection:
+            return [HealthEvent(*row) for row in connection.execute(chosen).all()]
+
     def prune(self, before: datetime) -> int:
         """Forget those that ended before; how many."""
         with self._database.write() as connection:

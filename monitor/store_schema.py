@@ -22,7 +22,8 @@ from monitor.errors import StoreError
 from monitor.store_place import engine_of, refuse_network
 from monitor.store_tables import alerts, metadata, schema_version
 
-SCHEMA_VERSION = 3  # 2: pictures, judged one by one; 3: strength, health, outbox, garbage
+SCHEMA_VERSION = 4
+# 2: pictures, judged one by one; 3: strength, health, outbox, garbage; 4: curves
 BUSY_MS = 5_000  # a reader's or a checkpoint's lock is gone long before
 
 
@@ -150,7 +151,7 @@ def _known_version(engine: sa.Engine, place: str) -> int:
 
 
 def _migrate(connection: sa.Connection) -> None:
-    """From schema 1 or 2; goes on where a crash ended an earlier attempt."""
+    """From an earlier schema; goes on where a crash ended an earlier attempt."""
     present = {column["name"] for column in sa.inspect(connection).get_columns("alerts")}
     for column in alerts.columns:
         if column.name not in present:

@@ -148,6 +148,15 @@ mutes = sa.Table(
     sa.Column("until", Utc, nullable=False),
 )
 
+curves = sa.Table(  # of each camera and minute, the highest score of each second; schema 4
+    "curves",
+    metadata,
+    sa.Column("minute", sa.Integer, primary_key=True, autoincrement=False),  # since 1970
+    sa.Column("camera", sa.String, primary_key=True),
+    sa.Column("levels", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 garbage = sa.Table(  # files that no alert owns any more and that still have to be removed
     "garbage",
     metadata,

@@ -24,6 +24,7 @@ from monitor.store import (
     Store,
     StoreUnavailableError,
 )
+from monitor.store_curves import Minute
 
 BATCH = 200  # jobs per transaction; a commit costs the same for one
 GATHER_S = 0.1  # what comes within it goes into one transaction
@@ -107,7 +108,18 @@ class Pictured:
         store.record_picture(self.seen, self.alert, snapshot=self.snapshot, notices=self.notices)
 
 
-Job = Recorded | Attached | FellIll | Recovered | Pictured
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What cameras were scored at; see `Curves.keep`."""
+
+    minutes: tuple[Minute, ...]
+
+    def write(self, store: Store) -> None:
+        """Keep it."""
+        store.curves.keep(self.minutes)
+
+
+Job = Recorded | Attached | FellIll | Recovered | Pictured | Measured
 
 
 class StoreWriter:

@@ -1,5 +1,6 @@
 """Routes under /api/cameras. Names are whole path parts, percent-encoded."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import unquote
@@ -9,10 +10,11 @@ from pydantic import AwareDatetime, BaseModel
 
 from monitor.api.gate import View, needs
 from monitor.api.schema import Action, CameraStatus, Mute, ScorePoint
-from monitor.api.stored import NoEvidenceError
+from monitor.api.stored import NoEvidenceError, kept_scores
 from monitor.api.view import EngineView
 
-KEPT = timedelta(hours=1)  # scores in the engine's memory
+KEPT = timedelta(hours=1)  # scores that are given where nobody says since when
+LONGEST = timedelta(days=1)  # of a curve: a reading a second, 86,400 of them
 
 routes = APIRouter()
 
@@ -80,10 +82,16 @@ async def picture(
 async def scores(
     named: Named,
     view: View,
-    since: Annotated[AwareDatetime | None, Query(description="An hour ago at most.")] = None,
+    since: Annotated[AwareDatetime | None, Query(description="Else an hour ago.")] = None,
+    until: Annotated[AwareDatetime | None, Query(description="A day after that at most.")] = None,
 ) -> list[ScorePoint]:
-    """Its readings of the last hour, oldest first."""
-    return list(view.scores(named.name, since or datetime.now(UTC) - KEPT))
+    """Its readings, oldest first; what is older than the engine's memory is by the second."""
+    begin = since or datetime.now(UTC) - KEPT
+    end = min(until or datetime.now(UTC), begin + LONGEST)
+    fresh = view.scores(named.name, begin)
+    older = min(end, fresh[0].at) if fresh else end
+    kept = await asyncio.to_thread(kept_scores, view.store, named.name, begin, older)
+    return [*kept, *(point for point in fresh if until is None or point.at <= end)]
 
 
 @routes.put("/{name}/mute")

@@ -138,9 +138,12 @@ class Client:
         asked = {"heat": "1"} if heat else {}
         return await self._bytes(f"{_camera(camera)}/picture.jpg", asked)
 
-    async def scores(self, camera: str, since: datetime | None = None) -> list[ScorePoint]:
-        """Its readings of the last hour, oldest first."""
-        asked = {} if since is None else {"since": since.isoformat()}
+    async def scores(
+        self, camera: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[ScorePoint]:
+        """Its readings of that span, a day at most, oldest first; else of the last hour."""
+        span = {"since": since, "until": until}
+        asked = {name: at.isoformat() for name, at in span.items() if at is not None}
         return self._list(await self._ask("GET", f"{_camera(camera)}/scores", asked), SCORES)
 
     async def act(self, camera: str, action: Action) -> str:

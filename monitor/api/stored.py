@@ -1,11 +1,13 @@
 """What the store keeps, in the words of the API."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
-from monitor.api.schema import AlertView, AlertWanted
+import numpy as np
+
+from monitor.api.schema import AlertView, AlertWanted, ScorePoint
 from monitor.errors import MonitorError
-from monitor.store import AlertQuery, StoredAlert
+from monitor.store import AlertQuery, Store, StoredAlert
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -65,6 +67,16 @@ def store_query(wanted: AlertWanted) -> AlertQuery:
         text=wanted.text,
         sort=wanted.sort,
     )
+
+
+def kept_scores(store: Store, camera: str, since: datetime, until: datetime) -> list[ScorePoint]:
+    """What the store has of a camera's scores in [since, until), one a second, oldest first."""
+    return [
+        ScorePoint(camera=camera, at=at, score=float(minute.levels[second]))
+        for minute in store.curves.find(since, until, camera)
+        for second in np.flatnonzero(~np.isnan(minute.levels)).tolist()
+        if since <= (at := minute.at + timedelta(seconds=second)) < until
+    ]
 
 
 def evidence_path(path: str, folder: Path, what: str) -> Path:

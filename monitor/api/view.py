@@ -31,7 +31,7 @@ class EngineView(Protocol):
         """All cameras, in the order of the configuration."""
 
     def scores(self, camera: str, since: datetime) -> Sequence[ScorePoint]:
-        """The readings kept in memory (an hour at most), oldest first."""
+        """The readings kept in memory, oldest first; older ones are in `store.curves`."""
 
     def health(self, *, open_only: bool = False, limit: int = 100) -> Sequence[HealthView]:
         """Health events, newest first."""

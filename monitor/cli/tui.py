@@ -38,7 +38,15 @@ def tui(
     ] = None,
     *,
     replay: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Play a result of oddwatch score.")
+        str,
+        typer.Option(metavar="DIR", help="Play a result of oddwatch score, or an engine's store."),
+    ] = "",
+    since: Annotated[
+        str | None,
+        typer.Option("--from", metavar="TIME", help="Of a store: 2026-03-01T18:00, or 2h ago."),
+    ] = None,
+    until: Annotated[
+        str | None, typer.Option("--to", metavar="TIME", help="As --from; else its newest score.")
     ] = None,
     token: Annotated[
         str, typer.Option(metavar="REF", help="env:NAME or file:PATH, where engines want one.")
@@ -57,24 +65,54 @@ def tui(
     \b
     Examples:  oddwatch tui
                oddwatch tui http://north:8737 http://south:8737 --token env:ODDWATCH_TOKEN
-               oddwatch tui --replay yesterday
+               oddwatch tui --replay ped2-scores
+               oddwatch tui --replay oddwatch --from 2026-03-01T18:00 --to 2026-03-01T20:00
                oddwatch tui --web 127.0.0.1:8738
     """  # noqa: D301
-    if replay is not None and urls:
+    if replay and urls:
         raise UsageError("--replay plays one folder: leave the addresses out")
+    if (since or until) and not replay:
+        raise UsageError("--from and --to choose what is played: give --replay DIR too")
     if web:
-        where = [f"--replay={replay.absolute()}"] if replay else urls or [_nearest()]
-        serve(where, web, token=token)
-        return
-    if replay is None:
+        serve(_played(replay, since, until) if replay else urls or [_nearest()], web, token=token)
+    elif replay:
+        play(replay, since, until, images)
+    else:
         show(urls or [_nearest()], token=token, images=images)
-        return
+
+
+def _played(place: str, since: str | None, until: str | None) -> list[str]:
+    """The words for a dashboard that plays this, wherever it is started."""
+    where = place if "://" in place else str(Path(place).absolute())
+    span = {"--from": since, "--to": until}
+    return [f"--replay={where}", *(f"{name}={value}" for name, value in span.items() if value)]
+
+
+def play(place: str, since: str | None, until: str | None, images: Images) -> None:
+    """The dashboard over what was: a result of `oddwatch score`, or a stretch of a store.
+
+    Raises:
+        DataSetError: It is neither, or there is nothing in that stretch.
+        UsageError: This is no terminal, or a result was asked for a stretch.
+    """
+    from monitor.cli.events import database, open_store, parse_time
+
     _check_terminal()
     from monitor.tui.replay_app import ReplayDashboard
-    from monitor.tui.state.recording import read_recording
+    from monitor.tui.state.result import read_result
     from monitor.tui.state.settings import settings_path
 
-    ReplayDashboard(read_recording(replay), settings=settings_path()).run()
+    file = Path(database(place))
+    if "://" not in place and not file.is_file():
+        if since or until:
+            raise UsageError(f"--from and --to are for a store, and {place} has no {file.name}")
+        ReplayDashboard(read_result(Path(place)), settings=settings_path()).run()
+        return
+    from monitor.tui.state.stretch import read_stretch
+
+    with open_store(place, read_only=True) as store:
+        recording = read_stretch(store, file.parent, parse_time(since), parse_time(until))
+    ReplayDashboard(recording, settings=settings_path(), images=images.value).run()
 
 
 def show(

@@ -31,6 +31,7 @@ from monitor.live.desk import Desk
 from monitor.live.health import Closed, Opened
 from monitor.live.how_read import capture_of
 from monitor.live.live_log import LiveLog
+from monitor.live.minutes import Minutes
 from monitor.live.school import School, learner_of
 from monitor.live.scoring_link import RunScorer, ScoringLink, run_scorer
 from monitor.live.station import OpenFeed, Station
@@ -162,6 +163,7 @@ class Engine:
             self.room.add(post, now_s)
         self.crew.open(stations, now_s)
         self.watched = WatchedTime(self.folder)
+        self.minutes = Minutes(self.writer, self.clock)
         self.school = School(self.crew, self.clock)
         for name in self.crew.stations:
             self.school.admit(name)
@@ -177,6 +179,7 @@ class Engine:
         )
         await self.desk.close()
         self.watched.note(self.crew.stations)
+        self.minutes.note(self.crew.stations)
         await asyncio.to_thread(self.watched.save)
         left_s = max(1.0, STOP_S - (monotonic() - began_s))
         if not await asyncio.to_thread(self.writer.close, left_s):
@@ -272,6 +275,7 @@ class Engine:
         self.metrics.loop_lag(self.loop_lag_s)
         self.watched.note(self.crew.stations)
         if self.watched.due(now_s):
+            self.minutes.note(self.crew.stations)
             await asyncio.to_thread(self.watched.save)
 
     async def _reloads(self) -> None:
@@ -335,6 +339,7 @@ class Engine:
                 await self.room.remove(name, self.clock.now_s())
                 continue
             station = self.crew.remove(name, self.clock.now_s())
+            self.minutes.note({name: station})
             if station.settings.enabled and name not in self._closed_by_schedule:
                 paused[name] = station.paused_by
             self._closed_by_schedule.discard(name)

@@ -24,8 +24,10 @@ class Engine(Protocol):
     def stream(self) -> AsyncGenerator[Message, None]:
         """Everything that changes; the first message is the whole state. Never ends by itself."""
 
-    async def scores(self, camera: str, since: datetime | None = None) -> list[ScorePoint]:
-        """Readings of the last hour, oldest first."""
+    async def scores(
+        self, camera: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[ScorePoint]:
+        """Readings of that span, else of the last hour, oldest first."""
 
     async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:
         """The newest picture; None: there is none yet."""

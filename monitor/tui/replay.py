@@ -17,11 +17,12 @@ from monitor.api.schema import (
     ScorePoint,
 )
 from monitor.errors import UsageError
-from monitor.tui.state.recording import ORIGIN, Recording
+from monitor.tui.state.recording import Recording
 
 BEAT_S = 0.25
 HOUR_S = 3600.0
-SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
+MOST_POINTS = 60_000  # of the past that are told after a move; an hour of eight cameras
 EVERY = AlertWanted()
 
 
@@ -29,19 +30,20 @@ class Replay:
     """Plays; `seek`, `pause` and `speed` may be called at any time."""
 
     def __init__(self, recording: Recording, *, mono: Callable[[], float] = time.monotonic) -> None:
-        self.url = f"replay of {recording.folder.name}"
+        self.url = f"replay of {Path(recording.place).name}"
         self.recording = recording
         self.playing = True
         self.speed = 1.0
         self.position_s = 0.0
-        self._said_s = -HOUR_S
+        self._back_s = min(HOUR_S, MOST_POINTS / max(1, len(recording.tracks)))
+        self._said_s = -self._back_s
         self._mono = mono
         self._moved = asyncio.Event()
 
     def seek(self, second: float) -> None:
         """Go to this second; what came after it has then not happened."""
         self.position_s = min(max(0.0, second), self.recording.end_s)
-        self._said_s = self.position_s - HOUR_S
+        self._said_s = self.position_s - self._back_s
         self._moved.set()
 
     def faster(self, steps: int) -> None:
@@ -51,7 +53,7 @@ class Replay:
 
     async def stream(self) -> AsyncGenerator[Message, None]:
         """Four messages a second, and one at once after a move."""
-        self._said_s = self.position_s - HOUR_S
+        self._said_s = self.position_s - self._back_s
         before = self._mono()
         while True:
             yield self.recording.at(self.position_s, self._said_s, speed=self.speed)
@@ -68,11 +70,15 @@ class Replay:
                     self.position_s, self.playing = self.recording.end_s, False
             before = now
 
-    async def scores(self, camera: str, since: datetime | None = None) -> list[ScorePoint]:
-        """Until the place in time that is shown, and the alert's own minute after it."""
-        track = next(track for track in self.recording.tracks if track.name == camera)
-        begin = (since - ORIGIN).total_seconds() if since else 0.0
-        return track.points(begin, self.position_s)
+    async def scores(
+        self, camera: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[ScorePoint]:
+        """At the latest until the place in time that is shown."""
+        recording = self.recording
+        track = next(track for track in recording.tracks if track.name == camera)
+        begin = recording.second(since) if since else 0.0
+        end = min(self.position_s, recording.second(until) if until else self.position_s)
+        return track.points(recording.origin, begin, end)
 
     async def alerts(self, wanted: AlertWanted = EVERY) -> AlertPage:
         """Those that have begun."""
@@ -85,12 +91,16 @@ class Replay:
         return AlertPage(total=len(found), offset=wanted.offset, alerts=part)
 
     async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:  # noqa: ARG002
-        """None: a result has scores, no frames."""
+        """None: of what was, there are scores, no frames."""
         return None
 
-    async def snapshot(self, alert_id: str) -> bytes | None:  # noqa: ARG002
-        """None, as `picture`."""
-        return None
+    async def snapshot(self, alert_id: str) -> bytes | None:
+        """Where the store still has it."""
+        path = self.recording.snapshots.get(alert_id)
+        try:
+            return await asyncio.to_thread(path.read_bytes) if path else None
+        except OSError:
+            return None  # retention has removed it meanwhile
 
     async def say(self, alert_id: str, said: Said) -> AlertView:  # noqa: ARG002
         """Refused."""

@@ -11,10 +11,11 @@ from textual.widget import Widget
 from monitor.tui.app import Dashboard
 from monitor.tui.renderables.palette import BOLD
 from monitor.tui.replay import Replay
-from monitor.tui.state.recording import ORIGIN, Recording
-from monitor.tui.state.words import TIMES
+from monitor.tui.state.recording import Recording
+from monitor.tui.state.words import TIMES, clock, when
 
-STEP_S, STRIDE_S = 5.0, 30.0
+MARGIN_S = 0.5  # between here and an alert that counts as another
+STEP_S, STRIDE_S = 5.0, 30.0  # of a short one; of a long one a hundredth, and a twentieth
 
 
 class Timeline(Widget):
@@ -29,7 +30,7 @@ class Timeline(Widget):
         self._cells = 1
         recording = replay.recording
         self._alerts = [
-            ((a.started_at - ORIGIN).total_seconds(), (a.ended_at - ORIGIN).total_seconds())
+            (recording.second(a.started_at), recording.second(a.ended_at))
             for track in recording.tracks
             for a in track.alerts
         ]
@@ -44,7 +45,7 @@ class Timeline(Widget):
         assert isinstance(app, Dashboard)
         palette, replay = app.palette, self._replay
         end = max(1e-9, replay.recording.end_s)
-        left = f" {'▶' if replay.playing else '‖'} {_clock(replay.position_s)} / {_clock(end)} "
+        left = f" {'▶' if replay.playing else '‖'} {self._where()} "
         right = f" {replay.speed:g}{TIMES} "
         self._from = len(left)
         self._cells = max(1, self.size.width - len(left) - len(right))
@@ -56,6 +57,14 @@ class Timeline(Widget):
             style = palette.over if alert else palette.accent if cell <= here else palette.faint
             text.append("●" if cell == here else "━" if alert or cell < here else "─", style)
         return text.append(right, palette.text)
+
+    def _where(self) -> str:
+        """By the clock; in videos, which had none, by their own seconds."""
+        recording, here = self._replay.recording, self._replay.position_s
+        if recording.videos:
+            return f"{_clock(here)} / {_clock(recording.end_s)}"
+        end = recording.moment(recording.end_s)
+        return f"{when(recording.moment(here), end)} / {clock(end)}"
 
     def _go(self, x: int) -> None:
         share = (x - self._from + 0.5) / self._cells
@@ -83,10 +92,12 @@ class ReplayDashboard(Dashboard):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play"),
-        Binding("comma", "step(-1)", "5 s back", key_display=","),
-        Binding("full_stop", "step(1)", "5 s on", key_display="."),
-        Binding("less_than_sign", "stride(-1)", "30 s back", key_display="<", show=False),
-        Binding("greater_than_sign", "stride(1)", "30 s on", key_display=">", show=False),
+        Binding("comma", "step(-1)", "Back", key_display=","),
+        Binding("full_stop", "step(1)", "On", key_display="."),
+        Binding("less_than_sign", "stride(-1)", "Further back", key_display="<", show=False),
+        Binding("greater_than_sign", "stride(1)", "Further on", key_display=">", show=False),
+        Binding("right_square_bracket", "alert(1)", "Next alert", key_display="]"),
+        Binding("left_square_bracket", "alert(-1)", "Alert before", key_display="[", show=False),
         Binding("plus", "speed(1)", "Faster", key_display="+", show=False),
         Binding("minus", "speed(-1)", "Slower", key_display="-", show=False),
         Binding("0", "seek_start", "From the start", show=False),
@@ -96,7 +107,8 @@ class ReplayDashboard(Dashboard):
         self, recording: Recording, *, settings: Path | None = None, **options: Any
     ) -> None:
         self.replay = Replay(recording)
-        super().__init__([self.replay], settings=settings, images="off", **options)
+        options = {"images": "off"} | options  # a result has no pictures
+        super().__init__([self.replay], settings=settings, **options)
 
     @property
     def span_s(self) -> int:
@@ -123,11 +135,29 @@ class ReplayDashboard(Dashboard):
 
     def action_step(self, steps: int) -> None:
         """A little back or on."""
-        self.seek(self.replay.position_s + steps * STEP_S)
+        self._move(steps, STEP_S, 1 / 100)
 
     def action_stride(self, steps: int) -> None:
         """Further back or on."""
-        self.seek(self.replay.position_s + steps * STRIDE_S)
+        self._move(steps, STRIDE_S, 1 / 20)
+
+    def _move(self, steps: int, least_s: float, share: float) -> None:
+        step_s = max(least_s, self.replay.recording.end_s * share)
+        self.seek(self.replay.position_s + steps * step_s)
+
+    def action_alert(self, step: int) -> None:
+        """To the beginning of the next alert, or with -1 of the one before."""
+        recording, here = self.replay.recording, self.replay.position_s
+        begins = sorted(
+            recording.second(alert.started_at) for t in recording.tracks for alert in t.alerts
+        )
+        ahead = [at for at in begins if at > here + MARGIN_S]
+        behind = [at for at in begins if at < here - MARGIN_S]
+        found = ahead[0] if step > 0 and ahead else behind[-1] if step < 0 and behind else None
+        if found is None:
+            self.tell("no alert after this" if step > 0 else "no alert before this")
+        else:
+            self.seek(found)
 
     def action_speed(self, steps: int) -> None:
         """Faster or slower."""

@@ -180,7 +180,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(store_schema, "SCHEMA_VERSION", 7)
     Store(path).close()
     monkeypatch.undo()
-    with pytest.raises(StoreError, match="has schema 7, this version knows 3: update oddwatch"):
+    with pytest.raises(StoreError, match="has schema 7, this version knows 4: update oddwatch"):
         Store(path)
 
 

@@ -329,7 +329,7 @@ def second_schema(path: Path) -> None:
             connection.execute(f"DROP INDEX {index}")
         for column in ["strength", "peak_level", "threshold", "model_digest", "region", "pinned"]:
             connection.execute(f"ALTER TABLE alerts DROP COLUMN {column}")
-        for table in ("health", "outbox", "mutes", "garbage"):
+        for table in ("health", "outbox", "mutes", "garbage", "curves"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("CREATE INDEX ix_alerts_source ON alerts (source)")
         connection.execute("UPDATE schema_version SET version = 2")
@@ -345,6 +345,7 @@ def test_version_2_is_brought_up_to_date_and_kept_beside(tmp_path: Path, read_on
         assert (found.alert, found.strength, found.pinned) == (NEW, None, False)
         assert store.health.find() == []
         assert store.outbox.waiting() == 0
+        assert store.curves.newest() is None
         names = {index["name"] for index in sa.inspect(store.database.engine).get_indexes("alerts")}
         assert names == {index.name for index in alerts.indexes}
     with sqlite3.connect(tmp_path / "events.db.schema-2.backup") as copy:

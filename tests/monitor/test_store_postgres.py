@@ -14,6 +14,7 @@ import pytest
 from monitor.errors import StoreError
 from monitor.records import Alert
 from monitor.store import AlertQuery, Facts, HealthEvent, Outgoing, Store
+from monitor.store_curves import minutes_of
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 NOBODY = 65_534  # the server refuses to run as root
@@ -77,6 +78,9 @@ def test_all_of_it_works_there_too(url: str) -> None:
         assert store.close_orphans() == 1
         store.outbox.mute("door", NOON)
         assert store.outbox.mutes() == {"door": NOON}
+        for level in (1.0, 2.0):
+            store.curves.keep(minutes_of("door", [(NOON, level)]))
+        assert store.curves.find(NOON, NOON, "door")[0].levels[0] == 2.0
     with Store(url, read_only=True) as store:
         assert store.get("01H").alert.ended_by == "engine_restart"
 

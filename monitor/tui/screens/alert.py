@@ -1,6 +1,6 @@
 """One alert: its picture, its curve, its facts, and the judgement on it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from monitor.tui.renderables.facts import fact_table
 from monitor.tui.renderables.palette import BOLD, Palette
 from monitor.tui.screens.judging import JUDGING
 from monitor.tui.screens.page import Page
-from monitor.tui.state.curve import Curve
+from monitor.tui.state.curve import Curve, Levels
 from monitor.tui.state.fleet import Seen
 from monitor.tui.state.telling import of_alert
 from monitor.tui.state.words import fit, times
@@ -25,6 +25,13 @@ from monitor.tui.widgets.chart import Chart, Shade
 from monitor.tui.widgets.picture import Picture
 
 AROUND = timedelta(seconds=45)  # of the curve before and after
+
+
+def _around(seen: Seen) -> tuple[datetime, datetime]:
+    """The span of its curve; of one that goes on, until now."""
+    alert = seen.alert
+    ended = seen.site.now if alert.phase != "end" else alert.ended_at
+    return alert.started_at - AROUND, ended + AROUND
 
 
 class AlertScreen(Page):
@@ -35,7 +42,7 @@ class AlertScreen(Page):
 ## Alert
 
 The snapshot was taken at the peak, with the map of what was unusual over it. The curve shows the
-minute before and after; the engine keeps curves for an hour.
+minute before and after; the engine keeps curves for a month.
 
 **a** acknowledges, **t** it was true, **n** normal here, **y** unsure, **e** note, **u** undo,
 **P** keeps it for ever, **o** opens the clip. **[** and **]** go to the alerts beside it,
@@ -90,7 +97,7 @@ minute before and after; the engine keeps curves for an hour.
                 wanted = self.dashboard.images != "off"
                 data = await engine.snapshot(seen.alert.id) if wanted else None
                 self.picture.show(data, "its snapshot is no longer kept")
-            points = await engine.scores(seen.alert.camera, seen.alert.started_at - AROUND)
+            points = await engine.scores(seen.alert.camera, *_around(seen))
         except MonitorError as error:
             self.picture.show(None, str(error))
             return
@@ -130,19 +137,28 @@ minute before and after; the engine keeps curves for an hour.
 
     def _draw(self, palette: Palette) -> None:
         alert = self.seen.alert
-        ended = self.seen.site.now if alert.phase != "end" else alert.ended_at
-        begin = (alert.started_at - AROUND).timestamp()
-        end = min((ended + AROUND).timestamp(), self.seen.site.now.timestamp() + 1)
+        first, last = _around(self.seen)
+        begin = first.timestamp()
+        end = min(last.timestamp(), self.seen.site.now.timestamp() + 1)
         columns = max(10, self.chart.size.width - 7) * 2
         kept = max(1, round(end - begin))
-        levels = self._curve.levels(end - 1, kept, min(columns, kept))
+        levels = self._levels(end - 1, kept, min(columns, kept))
         known = not bool(np.isnan(levels).all())
         self.chart.display = known
         self.why.display = not known
-        self.why.update("The engine keeps curves for an hour; this alert is older.")
+        self.why.update("The engine has no curve of it any more, or never had.")
         if known:
-            shade = Shade(alert.started_at.timestamp(), ended.timestamp())
+            shade = Shade(alert.started_at.timestamp(), (last - AROUND).timestamp())
             self.chart.draw(levels, begin, end, [shade], palette)
+
+    def _levels(self, end: float, span_s: int, columns: int) -> Levels:
+        """As it was asked for, and what has come since."""
+        asked = self._curve.levels(end, span_s, columns)
+        camera = self.seen.site.cameras.get(self.seen.alert.camera)
+        if camera is None:
+            return asked
+        known: Levels = np.fmax(asked, camera.curve.levels(end, span_s, columns))
+        return known
 
     # what a person does
 

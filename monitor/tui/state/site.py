@@ -157,7 +157,7 @@ class Site:
     def _take_alerts(self, alerts: Iterable[AlertView], *, quiet: bool) -> None:
         for alert in alerts:
             known = self.alerts.get(alert.id)
-            if known is not None and known.revision > alert.revision:
+            if known is not None and (known.revision > alert.revision or known == alert):
                 continue
             if known is None and not quiet and alert.phase != "end":
                 self.news.append(alert)
@@ -184,6 +184,7 @@ class Site:
     def rewind(self) -> None:
         """A replay was set to another moment: what came after it has not happened yet."""
         self.alerts.clear()
+        self.health.clear()
         self.alert_changes += 1
         for camera in self.cameras.values():
             camera.curve = Curve()

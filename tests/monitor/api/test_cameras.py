@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
+from monitor.store_curves import minutes_of
 from tests.monitor.api.asking import ask, client_of, error_of
 from tests.monitor.api.scripted import JPEG, START, ScriptedEngine
 
@@ -60,6 +61,25 @@ def test_scores_since_a_moment(engine: ScriptedEngine) -> None:
     assert naive.status_code == 422
     assert error_of(naive).startswith("since: ")
     assert "timezone" in error_of(naive)
+
+
+def test_scores_of_before_the_engines_memory_come_from_the_store(engine: ScriptedEngine) -> None:
+    minutes = minutes_of("door", [(START - timedelta(seconds=s), s) for s in (90, 60, 30, 0)])
+    engine.store.curves.keep([*minutes, *minutes_of("yard", [(START, 9.0)])])
+    engine.add_score("door", 0.5)
+
+    def scores(since_s: float, until_s: float) -> list[float]:
+        span = {
+            "since": START - timedelta(seconds=since_s),
+            "until": START - timedelta(seconds=until_s),
+        }
+        asked = "&".join(f"{name}={quote(at.isoformat())}" for name, at in span.items())
+        found = ask(engine, "GET", f"/api/cameras/door/scores?{asked}").json()
+        return [point["score"] for point in found]
+
+    assert scores(60, -1) == [60, 30, 0.5]
+    assert scores(90, 60) == [90]
+    assert scores(90_060, 0) == []  # a day from the beginning, no more
 
 
 @pytest.mark.parametrize("action", ["pause", "resume", "relearn", "snapshot"])

@@ -78,6 +78,9 @@ def test_an_alert_from_the_film_to_the_store(
         assert label.peak_level > calibration.rule.enter
         assert Path(stored.snapshot).is_file()
         assert Path(stored.clip).is_file()
+        assert stored.strength is not None
+        curve = store.curves.find(stored.started_at, stored.ended_at, "door")
+        assert np.nanmax([minute.levels for minute in curve]) >= stored.strength - 0.01
     assert read_watched(tmp_path / "out" / FILE)[digest_of(model)]["door"] > 5
 
 

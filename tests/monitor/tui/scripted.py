@@ -151,7 +151,9 @@ class Scripted:
                 raise item
             yield item
 
-    async def scores(self, camera: str, since: datetime | None = None) -> list[ScorePoint]:
+    async def scores(
+        self, camera: str, since: datetime | None = None, until: datetime | None = None
+    ) -> list[ScorePoint]:
         return [p for p in self.history if p.camera == camera and (since is None or p.at >= since)]
 
     async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:

@@ -7,7 +7,8 @@ from monitor.api.schema import AlertWanted, Said
 from monitor.errors import DataSetError, UsageError
 from monitor.tui.replay import Replay
 from monitor.tui.replay_app import ReplayDashboard
-from monitor.tui.state.recording import ORIGIN, read_recording
+from monitor.tui.state.recording import ORIGIN
+from monitor.tui.state.result import read_result
 from tests.monitor.tui.stage import play, text_of, until
 
 
@@ -34,11 +35,10 @@ def folder(tmp_path):
 
 
 def test_scores_are_times_the_threshold_and_alerts_are_found(folder):
-    recording = read_recording(folder)
+    recording = read_result(folder)
     assert [track.name for track in recording.tracks] == ["calm", "loud"]
     loud = recording.tracks[1]
-    scores = [score for score in loud.scores if score is not None]
-    assert (min(scores), max(scores)) == (0.0, 2.0)  # typical 1, threshold 3, peak 5
+    assert (loud.levels.min(), loud.levels.max()) == (0.0, 2.0)  # typical 1, threshold 3, peak 5
     (alert,) = loud.alerts
     assert (alert.started_at - ORIGIN).total_seconds() == 20
     assert (alert.ended_at - ORIGIN).total_seconds() == 30
@@ -46,7 +46,7 @@ def test_scores_are_times_the_threshold_and_alerts_are_found(folder):
 
 
 def test_a_moment_shows_only_what_has_happened(folder):
-    recording = read_recording(folder)
+    recording = read_result(folder)
     early, during, late = (recording.at(s, s - 5, speed=1) for s in (10, 25, 59.5))
     assert early.alerts == []
     assert during.alerts[0].phase == "update"
@@ -80,11 +80,11 @@ def test_a_moment_shows_only_what_has_happened(folder):
 def test_a_folder_that_is_no_result_says_what_is_missing(folder, spoil, said):
     spoil(folder)
     with pytest.raises(DataSetError, match=said):
-        read_recording(folder)
+        read_result(folder)
 
 
 def test_nothing_can_be_said_in_a_replay(folder):
-    replay = Replay(read_recording(folder))
+    replay = Replay(read_result(folder))
     with pytest.raises(UsageError, match="this is a replay"):
         asyncio.run(replay.say("x", Said(acknowledged=True)))
     replay.seek(1e9)
@@ -113,4 +113,4 @@ def test_the_line_of_time_is_scrubbed(folder):
         app.deeds.acknowledge(app.fleet.newest()[0])
         await until(pilot, lambda: any("replay" in n.message for n in app._notifications))
 
-    play(ReplayDashboard(read_recording(folder)), body, (100, 30))
+    play(ReplayDashboard(read_result(folder)), body, (100, 30))
