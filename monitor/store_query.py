@@ -31,6 +31,7 @@ class AlertQuery:
     text: str = ""  # words, each somewhere in id, source, reason, region or note; case is ignored
     changed_since: datetime | None = None  # aware; touched then or later, by anyone
     sort: Sort = "newest"  # "changed": latest change first
+    also: "Condition | None" = None  # of whoever has tables beside these
 
 
 EVERYTHING = AlertQuery()
@@ -57,7 +58,8 @@ def conditions(query: AlertQuery) -> list[Condition]:
         for name, condition in NARROWING.items()
         if (value := getattr(query, name)) not in (None, ())
     ]
-    return wanted + [_has_word(word) for word in query.text.split()]
+    also = [] if query.also is None else [query.also]
+    return wanted + also + [_has_word(word) for word in query.text.split()]
 
 
 def _has_word(word: str) -> Condition:

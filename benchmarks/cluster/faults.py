@@ -4,7 +4,8 @@
 
 Each node is a raylet with an agent, a keeper and an engine of its own. Told are the seconds until
 the cameras of a killed node are watched elsewhere, moves, and events: how many revisions the nodes
-have, how many of them the shared database lacks, and how many it has that no node has.
+have, how many of them the shared database lacks, how many it has that no node has, and how many
+events two nodes told of. Every camera shows an event each 30 s, so that a longer gap is one lost.
 """
 
 import argparse
@@ -17,7 +18,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +36,10 @@ from ray.cluster_utils import Cluster
 
 from benchmarks.live.scenes import loops
 from benchmarks.live.servers import RtspServer
+from monitor.cluster.actors import COORDINATOR
 from monitor.cluster.fleet import Fleet
 from monitor.cluster.house import House
-from monitor.cluster.ray_link import NAMESPACE
+from monitor.cluster.ray_link import NAMESPACE, ClusterError
 from monitor.cluster.settings import Book, load_book
 from monitor.store import Store
 
@@ -75,6 +80,11 @@ class Trial:
         self.names = [f"n{i}" for i in range(asked.nodes)]
         self.postgres = Postgres()
         self.postgres.start()
+        self.gather()
+        self.book = self._book(streams)
+
+    def gather(self) -> None:
+        """A head, the nodes, and a connection."""
         self.cluster = Cluster(
             initialize_head=True,
             head_node_args={"num_cpus": 0, "labels": {"oddwatch-node": "head"}},
@@ -82,7 +92,6 @@ class Trial:
         self.nodes = {name: self.join(name) for name in self.names}
         ray.init(address=self.cluster.address, namespace=NAMESPACE, log_to_driver=False)
         self.fleet = Fleet(ray)
-        self.book = self._book(streams)
 
     def _book(self, streams: RtspServer) -> Book:
         cameras = "".join(
@@ -156,8 +165,7 @@ class Trial:
             if place.exists():
                 with sqlite3.connect(f"file:{place}?mode=ro", uri=True) as connection:
                     own |= dict(connection.execute("SELECT id, revision FROM alerts").fetchall())
-        with Store(self.postgres.url) as store, store.database.read() as connection:
-            rows = connection.execute(sa.text("SELECT id, revision FROM alerts")).all()
+        rows = self.shared("SELECT id, revision FROM alerts")
         there = {row[0]: row[1] for row in rows}
         return {
             "of_nodes": len(own),
@@ -165,7 +173,52 @@ class Trial:
             "missing": len(own.keys() - there.keys()),
             "behind": sum(there[i] < revision for i, revision in own.items() if i in there),
             "unknown": len(there.keys() - own.keys()),
+            "twice": len(self.shared(TWICE)),
         }
+
+    def shared(self, query: str, **values: object) -> list[Any]:
+        """Rows of the shared database."""
+        with Store(self.postgres.url) as store, store.database.read() as connection:
+            return list(connection.execute(sa.text(query), values).all())
+
+    def longest_gap_s(self, since: datetime) -> float:
+        """Between two alerts of one camera, since then; a loop of theirs has 30 s."""
+        began: dict[str, list[datetime]] = defaultdict(list)
+        for camera, at in self.shared(STARTS, since=since):
+            began[camera].append(at)
+        gaps = [b - a for moments in began.values() for a, b in pairwise(moments)]
+        return round(max(gaps, default=timedelta()).total_seconds(), 1)
+
+    def engines(self) -> dict[str, int]:
+        """Their processes."""
+        return {n: s.engine_pid for n in self.names if (s := self.house(n).state())}
+
+    def caught_up_s(self) -> float:
+        """Until the shared database has all that the nodes have."""
+        return self.wait(lambda: not self.events()["missing"] + self.events()["behind"], 120)
+
+    def least_watched(self, seconds: float) -> int:
+        """The fewest cameras watched at any moment of so long."""
+        until_s = time.monotonic() + seconds
+        least = self.asked.cameras
+        while time.monotonic() < until_s:
+            least = min(least, self.count())
+            time.sleep(1)
+        return least
+
+    def well(self) -> bool:
+        """Whether every camera has a node and every node is heard."""
+        try:
+            found = self.fleet.status()
+        except ClusterError:
+            return False
+        heard = {node.node for node in found.nodes if node.state in ("up", "settling")}
+        return heard >= set(self.names) and len(found.where) == self.asked.cameras
+
+
+STARTS = "SELECT source, started_at FROM alerts WHERE started_at > :since ORDER BY 1, 2"
+TWICE = """SELECT a.id FROM alerts a JOIN alerts b ON a.source = b.source AND a.id < b.id
+AND a.started_at < b.ended_at AND b.started_at < a.ended_at"""  # one event, told by two nodes
 
 
 def starts(trial: Trial) -> dict[str, object]:
@@ -193,34 +246,81 @@ def node_lost(trial: Trial) -> dict[str, object]:
 
 
 def store_away(trial: Trial) -> dict[str, object]:
+    began, engines = datetime.now(UTC), trial.engines()
     trial.postgres.stop()
-    time.sleep(trial.asked.seconds)
-    during = trial.count()
+    least = trial.least_watched(trial.asked.seconds)
+    said = {warning for node in trial.fleet.status().nodes for warning in node.warnings}
     trial.postgres.start()
-    caught_up_s = trial.wait(lambda: not trial.events()["missing"] + trial.events()["behind"], 120)
-    return {"watched_meanwhile": during, "caught_up_s": caught_up_s, **trial.events()}
-
-
-def head_away(trial: Trial) -> dict[str, object]:
-    pids = {n: s.engine_pid for n in trial.names if (s := trial.house(n).state())}
-    ray.shutdown()
-    trial.cluster.head_node.kill_gcs_server()
-    least = trial.asked.cameras
-    until_s = time.monotonic() + trial.asked.seconds
-    while time.monotonic() < until_s:
-        least = min(least, trial.count())
-        time.sleep(2)
-    after = {n: s.engine_pid for n in trial.names if (s := trial.house(n).state())}
-    caught_up_s = trial.wait(lambda: not trial.events()["missing"] + trial.events()["behind"], 60)
     return {
         "least_watched": least,
-        "same_engines": pids == after,
-        "caught_up_s": caught_up_s,
+        "same_engines": trial.engines() == engines,
+        "said": sorted(said)[:1],
+        "caught_up_s": trial.caught_up_s(),
+        "longest_gap_s": trial.longest_gap_s(began),
         **trial.events(),
     }
 
 
-STEPS = {f.__name__: f for f in (starts, node_lost, store_away, head_away)}
+def coordinator_killed(trial: Trial) -> dict[str, object]:
+    engines = trial.engines()
+    actor = ray.get_actor(COORDINATOR, namespace=NAMESPACE)
+    os.kill(ray.get(actor.pid.remote()), signal.SIGKILL)
+    again_s = trial.wait(trial.well, 120)
+    return {
+        "again_s": again_s,
+        "moves": trial.fleet.status().moves,
+        "same_engines": trial.engines() == engines,
+        "watched": trial.count(),
+    }
+
+
+def drained(trial: Trial) -> dict[str, object]:
+    name = trial.names[0]
+    moves = trial.fleet.status().moves
+    trial.fleet.drain(name)
+    empty_s = trial.wait(lambda: not trial.house(name).cameras, 60)
+    watched_s = trial.wait(
+        lambda: trial.count() == trial.asked.cameras and not trial.watched().get(name), 60
+    )
+    after = trial.fleet.status().moves
+    trial.fleet.drain(name, on=False)
+    filled_s = trial.wait(lambda: bool(trial.watched().get(name)), 120)
+    trial.wait(lambda: trial.count() == trial.asked.cameras, 60)
+    return {
+        "empty_s": empty_s,
+        "all_watched_s": round(empty_s + watched_s, 1),
+        "moves": after - moves,
+        "filled_again_s": filled_s,
+    }
+
+
+def head_away(trial: Trial) -> dict[str, object]:
+    """GCS, its raylet and the coordinator with it; then a new head, and `cluster up` once more."""
+    began, engines = datetime.now(UTC), trial.engines()
+    ray.shutdown()
+    trial.cluster.remove_node(trial.cluster.head_node, allow_graceful=False)
+    least = trial.least_watched(trial.asked.seconds)
+    away = {"least_watched": least, "same_engines": trial.engines() == engines}
+    away["caught_up_without_s"] = trial.caught_up_s()
+    for node in list(trial.nodes.values()):  # machines whose Ray is started again
+        trial.cluster.remove_node(node, allow_graceful=False)
+    trial.gather()
+    trial.fleet.up(trial.book)
+    back_s = trial.wait(trial.well, 120)
+    least = trial.least_watched(20)
+    return away | {
+        "back_s": back_s,
+        "moves_at_return": trial.fleet.status().moves,
+        "least_watched_at_return": least,
+        "same_engines_at_return": trial.engines() == engines,
+        "caught_up_s": trial.caught_up_s(),
+        "longest_gap_s": trial.longest_gap_s(began),
+        **trial.events(),
+    }
+
+
+ALL = (starts, node_lost, store_away, coordinator_killed, drained, head_away)
+STEPS = {f.__name__: f for f in ALL}
 
 
 def main() -> None:
@@ -238,7 +338,7 @@ def main() -> None:
             for name in given.only:
                 print(json.dumps({name: STEPS[name](trial)}), flush=True)
         finally:
-            for name in trial.names:
+            for name in (*trial.names, "head"):
                 trial.house(name).stop()
             ray.shutdown()
             trial.cluster.shutdown()

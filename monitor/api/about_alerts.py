@@ -4,17 +4,18 @@ The store is asked in a thread, so that a slow disk does not hold up the engine'
 """
 
 import re
-from typing import Annotated
+from pathlib import Path as PathOnDisk
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from monitor.api.gate import View
 from monitor.api.schema import AlertPage, AlertView, AlertWanted, Said
-from monitor.api.stored import CONTENT_TYPES, alert_view, evidence_path, store_query
-from monitor.api.view import EngineView
+from monitor.api.stored import CONTENT_TYPES, alert_view, evidence_path
+from monitor.api.view import EngineView, Evidence
 from monitor.errors import StoreError
 from monitor.store import StoredAlert, StoreUnavailableError
 
@@ -68,7 +69,7 @@ class EvidenceResponse(FileResponse):
 @routes.get("")
 async def alerts(view: View, wanted: Annotated[AlertWanted, Query()]) -> AlertPage:
     """The alerts that match, newest first, a page at a time."""
-    query = store_query(wanted)
+    query = view.query(wanted)
 
     def look() -> AlertPage:
         found = view.store.find(query, limit=wanted.limit, offset=wanted.offset)
@@ -104,22 +105,30 @@ async def say(named: Named, view: View, said: Said) -> AlertView:
 
 
 @routes.get("/{alert_id}/snapshot", response_class=FileResponse)
-def snapshot(named: Named, request: Request) -> FileResponse:
+async def snapshot(named: Named, request: Request) -> Response:
     """Its picture with the anomaly marked, as JPEG or PNG."""
-    return _evidence(named.snapshot, request, "snapshot")
+    evidence: Evidence = request.app.state.evidence
+    return await evidence(named, "snapshot", "")
 
 
 @routes.get("/{alert_id}/clip", response_class=FileResponse)
-def clip(named: Named, request: Request) -> FileResponse:
+async def clip(named: Named, request: Request) -> Response:
     """Its video; parts of it by the header Range."""
-    return _evidence(named.clip, request, "clip")
+    evidence: Evidence = request.app.state.evidence
+    return await evidence(named, "clip", request.headers.get("range", ""))
+
+
+def evidence_in(folder: PathOnDisk) -> Evidence:
+    """Evidence that lies in this folder; what is outside of it is not handed out."""
+
+    async def found(stored: StoredAlert, what: Literal["snapshot", "clip"], _: str) -> Response:
+        path = stored.snapshot if what == "snapshot" else stored.clip
+        place = await run_in_threadpool(evidence_path, path, folder, what)
+        return EvidenceResponse(place, media_type=CONTENT_TYPES[place.suffix.lower()])
+
+    return found
 
 
 def _is_one(asked: bytes) -> bool:
     found = ONE_RANGE.fullmatch(asked)
     return found is not None and (not found[2] or int(found[1]) <= int(found[2]))
-
-
-def _evidence(path: str, request: Request, what: str) -> FileResponse:
-    place = evidence_path(path, request.app.state.folder, what)
-    return EvidenceResponse(place, media_type=CONTENT_TYPES[place.suffix.lower()])

@@ -6,7 +6,7 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from monitor.api.gate import View, needs
 from monitor.api.schema import Action, CameraStatus, Mute, ScorePoint
@@ -17,6 +17,17 @@ KEPT = timedelta(hours=1)  # scores that are given where nobody says since when
 LONGEST = timedelta(days=1)  # of a curve: a reading a second, 86,400 of them
 
 routes = APIRouter()
+
+
+class Part(BaseModel):
+    """Which of many cameras; of a fleet, `node:NAME` is a tag too."""
+
+    tag: list[str] = []
+    limit: int | None = Field(default=None, ge=1)
+    offset: int = Field(default=0, ge=0)
+
+
+ALL = Part()
 
 
 class Done(BaseModel):
@@ -52,9 +63,14 @@ Named = Annotated[CameraStatus, Depends(named_camera)]
 async def cameras(
     view: View,
     name: Annotated[str | None, Query(description="Only the one of this name.")] = None,
+    part: Annotated[Part, Query()] = ALL,
 ) -> list[CameraStatus]:
-    """All cameras, in the order of the configuration."""
-    return list(view.cameras()) if name is None else [find_camera(view, name)]
+    """All cameras, or those with all these tags, in the order of the configuration."""
+    if name is not None:
+        return [find_camera(view, name)]
+    tags = set(part.tag)
+    found = [camera for camera in view.cameras() if tags <= set(camera.tags)]
+    return found[part.offset :][: part.limit]
 
 
 @routes.get("/{name}")
@@ -88,7 +104,7 @@ async def scores(
     """Its readings, oldest first; what is older than the engine's memory is by the second."""
     begin = since or datetime.now(UTC) - KEPT
     end = min(until or datetime.now(UTC), begin + LONGEST)
-    fresh = view.scores(named.name, begin)
+    fresh = await view.scores(named.name, begin, until)
     older = min(end, fresh[0].at) if fresh else end
     kept = await asyncio.to_thread(kept_scores, view.store, named.name, begin, older)
     return [*kept, *(point for point in fresh if until is None or point.at <= end)]
@@ -97,7 +113,7 @@ async def scores(
 @routes.put("/{name}/mute")
 async def mute(named: Named, view: View, muted: Mute) -> Done:
     """No notices of this camera until then; null: from now on again. Needs an operator."""
-    view.mute(named.name, muted.until)
+    await view.mute(named.name, muted.until)
     if muted.until is None:
         return Done(done=f"{named.name}: notices are sent again")
     return Done(done=f"{named.name}: no notices until {muted.until:%Y-%m-%d %H:%M %Z}")

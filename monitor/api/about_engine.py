@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitor.api.gate import View
 from monitor.api.hub import CutOffError
+from monitor.api.narrowing import narrowed
 from monitor.api.schema import EngineStatus, HealthView, LogLine, Message
 from monitor.api.view import EngineView
 
@@ -31,6 +32,7 @@ class Which(BaseModel):
 
 
 ALL = Which()
+Tags = Annotated[tuple[str, ...], Query(description="Only of cameras with all these tags.")]
 
 
 class StreamResponse(StreamingResponse):
@@ -75,7 +77,7 @@ async def log(view: View, limit: Annotated[int, Query(ge=1, le=2000)] = 200) -> 
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Messages."}},
 )
-async def stream(view: View, request: Request) -> Response:
+async def stream(view: View, request: Request, tag: Tags = ()) -> Response:
     """Server-sent events: all that happens, as `Message`; the first is the whole state.
 
     `event` is the kind of what is in it (`engine`, `cameras`, `removed`, `scores`, `alerts`,
@@ -83,14 +85,16 @@ async def stream(view: View, request: Request) -> Response:
     lives. A reader that is slow loses the oldest scores, never an alert; one that is too slow is
     sent `event: end` with the reason and may connect again.
     """
-    return StreamResponse(_events(view, request.app.state.closing))
+    return StreamResponse(_events(view, request.app.state.closing, tag))
 
 
-async def _events(view: EngineView, closing: asyncio.Event) -> AsyncIterator[str]:
+async def _events(
+    view: EngineView, closing: asyncio.Event, tags: Collection[str] = ()
+) -> AsyncIterator[str]:
     ending = asyncio.create_task(closing.wait())
     try:
         async with view.subscribe() as messages:
-            async for text in _beating(messages, ending):
+            async for text in _beating(narrowed(messages, tags) if tags else messages, ending):
                 yield text
         yield _end("the engine stops")
     except CutOffError as error:

@@ -12,9 +12,10 @@ from starlette.responses import Response
 import monitor
 from monitor.api import about_alerts, about_cameras, about_engine
 from monitor.api.auth import Failures, Tokens, check_bind
+from monitor.api.client_errors import EngineGone
 from monitor.api.gate import Gate, Refusal, View, error_response
 from monitor.api.stored import NoEvidenceError
-from monitor.api.view import EngineView
+from monitor.api.view import EngineView, Evidence
 from monitor.config.settings import ApiSettings
 from monitor.errors import MonitorError, UsageError
 from monitor.store import StoreUnavailableError
@@ -36,6 +37,7 @@ def make_app(
     folder: Path,
     *,
     failures: Failures | None = None,
+    evidence: Evidence | None = None,
 ) -> FastAPI:
     """The API of this engine.
 
@@ -45,6 +47,7 @@ def make_app(
         tokens: Without any, whoever reaches it is an admin.
         folder: The engine's; evidence outside it is not handed out.
         failures: A test's own clock.
+        evidence: Where pictures and clips come from, if not out of the folder.
 
     Raises:
         UsageError: If it would listen beyond loopback without tokens.
@@ -60,7 +63,8 @@ def make_app(
         redirect_slashes=False,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # nobody looks at them
     )
-    app.state.view, app.state.folder = view, folder
+    app.state.view = view
+    app.state.evidence = evidence or about_alerts.evidence_in(folder)
     app.state.closing = asyncio.Event()  # ends the streams
     app.include_router(about_engine.routes, prefix="/api", tags=["engine"])
     app.include_router(about_cameras.routes, prefix="/api/cameras", tags=["cameras"])
@@ -100,7 +104,7 @@ def _error_lines(app: FastAPI) -> None:
 
     @app.exception_handler(MonitorError)
     async def failed(_: Request, error: MonitorError) -> Response:
-        status = 503 if isinstance(error, StoreUnavailableError) else 409
+        status = 503 if isinstance(error, StoreUnavailableError | EngineGone) else 409
         return error_response(Refusal(400 if isinstance(error, UsageError) else status, str(error)))
 
 

@@ -10,8 +10,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import parse_qs, quote, urlsplit
 
 import httpx
 from httpx_sse import EventSource, SSEError
@@ -88,7 +88,8 @@ class Client:
         """Connects at the first call, not here.
 
         Args:
-            url: Such as `http://127.0.0.1:8737`; the scheme may be left out.
+            url: Such as `http://127.0.0.1:8737`; the scheme may be left out; with
+                `?tag=site:north` the stream is of cameras with that tag alone.
             token: Where the engine wants one.
             timeout_s: For an answer to begin; the stream has its own.
             transport: In tests.
@@ -96,7 +97,7 @@ class Client:
         Raises:
             UsageError: If it is no address.
         """
-        self.url = _checked(url)
+        self.url, self._tags = _checked(url), parse_qs(urlsplit(url).query).get("tag", [])
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._http = httpx.AsyncClient(
             base_url=self.url,
@@ -204,7 +205,8 @@ class Client:
             EngineGone: The engine stopped, fell silent, or cut off a reader that was too slow;
                 the message says which.
         """
-        async with self._open("/api/stream", read_s=SILENCE_S) as response:
+        asked = {"tag": self._tags}
+        async with self._open("/api/stream", asked, read_s=SILENCE_S) as response:
             try:
                 async for event in EventSource(response).aiter_sse():
                     if event.event == "end":
@@ -236,12 +238,32 @@ class Client:
             return None
 
     @asynccontextmanager
+    async def evidence(
+        self, alert_id: str, what: Literal["snapshot", "clip"], byte_range: str = ""
+    ) -> AsyncGenerator[httpx.Response, None]:
+        """An alert's picture or clip as the engine sends it, or the part in a header Range.
+
+        Raises:
+            Absent: If it has none.
+        """
+        headers = {"Range": byte_range} if byte_range else {}
+        async with self._open(f"{_alert(alert_id)}/{what}", headers=headers) as response:
+            yield response
+
+    @asynccontextmanager
     async def _open(
-        self, path: str, *, read_s: float | None = None
+        self,
+        path: str,
+        asked: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        read_s: float | None = None,
     ) -> AsyncGenerator[httpx.Response, None]:
         timeout = httpx.Timeout(read_s or 30.0, connect=CONNECT_S)
         try:
-            async with self._http.stream("GET", path, timeout=timeout) as response:
+            async with self._http.stream(
+                "GET", path, params=asked, headers=headers, timeout=timeout
+            ) as response:
                 if not response.is_success:
                     self._check(response, await response.aread())
                 self._check(response, b"")

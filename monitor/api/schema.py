@@ -205,6 +205,7 @@ class AlertWanted(Word):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     camera: str | None = None
+    tag: str | None = None  # of its camera; of a fleet, node:NAME: of the node that raised it
     since: AwareDatetime | None = None  # alerts that ended then or later
     until: AwareDatetime | None = None  # alerts that started before
     open: bool | None = None
@@ -212,7 +213,7 @@ class AlertWanted(Word):
     label: Label | None = None
     labelled: bool | None = None
     pinned: bool | None = None
-    text: str = Field(default="", max_length=200)  # words, in id, camera, reason, region or note
+    text: str = Field(default="", max_length=200)  # words of the row, or tags
     sort: Sort = "newest"
     limit: int = Field(default=100, ge=1, le=500)
     offset: int = Field(default=0, ge=0)

@@ -15,7 +15,7 @@ import uvicorn
 from monitor.api.app import make_app
 from monitor.api.auth import Tokens
 from monitor.api.finding import WHEREABOUTS
-from monitor.api.view import EngineView
+from monitor.api.view import EngineView, Evidence
 from monitor.config.settings import ApiSettings
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
@@ -37,7 +37,11 @@ class _Uvicorn(uvicorn.Server):
 
 @asynccontextmanager
 async def serving(
-    view: EngineView, settings: ApiSettings, tokens: Tokens, folder: Path
+    view: EngineView,
+    settings: ApiSettings,
+    tokens: Tokens,
+    folder: Path,
+    evidence: Evidence | None = None,
 ) -> AsyncIterator[str]:
     """The API while the body runs; gives its URL, with the port that was chosen.
 
@@ -46,12 +50,13 @@ async def serving(
         settings: Where to listen.
         tokens: Who may ask.
         folder: The engine's, which gets `api.json` with the URL and the process.
+        evidence: Where pictures and clips come from, if not out of the folder.
 
     Raises:
         UsageError: If it would listen beyond loopback without tokens.
         ServerError: If it cannot listen, in one line.
     """
-    app = make_app(view, settings, tokens, folder)
+    app = make_app(view, settings, tokens, folder, evidence=evidence)
     listener = listen(settings.host, settings.port)
     url = _url(settings.host, listener.getsockname()[1])
     server = _Uvicorn(

@@ -1,13 +1,15 @@
 """What the store keeps, in the words of the API."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
-from monitor.api.schema import AlertView, AlertWanted, ScorePoint
+from monitor.api.schema import AlertView, AlertWanted, CameraStatus, ScorePoint
 from monitor.errors import MonitorError
 from monitor.store import AlertQuery, Store, StoredAlert
+from monitor.store_query import Condition
 
 CONTENT_TYPES = {
     ".jpg": "image/jpeg",
@@ -18,6 +20,7 @@ CONTENT_TYPES = {
     ".ts": "video/mp2t",
     ".webm": "video/webm",
 }  # of evidence; nothing else is handed out
+NOBODY = ""  # no camera is named so
 
 
 class NoEvidenceError(MonitorError):
@@ -53,9 +56,21 @@ def alert_view(stored: StoredAlert) -> AlertView:
     )
 
 
-def store_query(wanted: AlertWanted) -> AlertQuery:
-    """What the store is asked."""
+def store_query(
+    wanted: AlertWanted,
+    cameras: Iterable[CameraStatus],
+    *,
+    also: Condition | None = None,
+) -> AlertQuery:
+    """What the store is asked; words of the text that are tags of cameras choose by these."""
+    tags_of = {camera.name: set(camera.tags) for camera in cameras}
+    words = wanted.text.split()
+    known = set().union(*tags_of.values())
+    tags = {word for word in words if word in known} | ({wanted.tag} if wanted.tag else set())
+    tagged = tuple(name for name, own in tags_of.items() if tags <= own)
     return AlertQuery(
+        sources=(tagged or (NOBODY,)) if tags else (),
+        also=also,
         source=wanted.camera,
         since=wanted.since,
         until=wanted.until,
@@ -64,7 +79,7 @@ def store_query(wanted: AlertWanted) -> AlertQuery:
         label=wanted.label,
         labelled=wanted.labelled,
         pinned=wanted.pinned,
-        text=wanted.text,
+        text=" ".join(word for word in words if word not in tags),
         sort=wanted.sort,
     )
 

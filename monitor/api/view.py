@@ -1,12 +1,15 @@
 """What the API needs of an engine. The live engine is one; tests bring their own."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
-from typing import Protocol
+from typing import Literal, Protocol
+
+from starlette.responses import Response
 
 from monitor.api.schema import (
     Action,
+    AlertWanted,
     CameraStatus,
     EngineStatus,
     HealthView,
@@ -14,13 +17,16 @@ from monitor.api.schema import (
     Message,
     ScorePoint,
 )
-from monitor.store import Store
+from monitor.store import AlertQuery, Store, StoredAlert
 
-__all__ = ["Action", "EngineView"]
+__all__ = ["Action", "EngineView", "Evidence"]
+
+Evidence = Callable[[StoredAlert, Literal["snapshot", "clip"], str], Awaitable[Response]]
+"""An alert's picture or clip, given the header Range; raises NoEvidenceError: there is none."""
 
 
 class EngineView(Protocol):
-    """A running engine. All methods are called in its event loop and return at once."""
+    """A running engine. All methods are called in its event loop and hold it up for nothing."""
 
     store: Store
 
@@ -30,8 +36,16 @@ class EngineView(Protocol):
     def cameras(self) -> Sequence[CameraStatus]:
         """All cameras, in the order of the configuration."""
 
-    def scores(self, camera: str, since: datetime) -> Sequence[ScorePoint]:
-        """The readings kept in memory, oldest first; older ones are in `store.curves`."""
+    async def scores(
+        self, camera: str, since: datetime, until: datetime | None = None
+    ) -> Sequence[ScorePoint]:
+        """The readings kept in memory, oldest first; older ones are in `store.curves`.
+
+        What is after `until` need not be given.
+        """
+
+    def query(self, wanted: AlertWanted) -> AlertQuery:
+        """What the store is to be asked."""
 
     def health(self, *, open_only: bool = False, limit: int = 100) -> Sequence[HealthView]:
         """Health events, newest first."""
@@ -45,7 +59,7 @@ class EngineView(Protocol):
     async def act(self, camera: str, action: Action) -> str:
         """Do it; one line on what was done. Raises MonitorError where it cannot be done."""
 
-    def mute(self, camera: str, until: datetime | None) -> None:
+    async def mute(self, camera: str, until: datetime | None) -> None:
         """No notices of this camera until then."""
 
     def alert_changed(self, alert_id: str) -> None:

@@ -98,6 +98,42 @@ def down(address: AT = "auto") -> None:
     print(f"ended on {count} node(s)")
 
 
+@app.command("api")
+def api(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="Of the fleet.")],
+    host: Annotated[str, typer.Option(help="Instead of the configuration's [api] host.")] = "",
+    port: Annotated[
+        int | None, typer.Option(help="Instead of the configuration's [api] port.")
+    ] = None,
+    folder: Annotated[
+        Path, typer.Option(help="Gets api.json, by which oddwatch tui finds it.")
+    ] = Path("oddwatch-fleet"),
+) -> None:
+    """Serve the API of one engine for all nodes together, until Ctrl-C. Needs no Ray.
+
+    Cameras have the tags of the configuration, and node:NAME of where they are; dashboards and
+    /api/cameras, /api/alerts and /api/stream (?tag=site:north) choose by them.
+
+    \b
+    Example:  oddwatch cluster api fleet.toml
+              oddwatch tui http://127.0.0.1:8737
+    """  # noqa: D301
+    import logging
+
+    from monitor.cluster.serving import serve_fleet
+
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level="INFO", force=True)
+    for name in ("httpx", "uvicorn", "asyncio"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    serve_fleet(
+        config,
+        folder,
+        host=host,
+        port=port,
+        told=lambda url: typer.echo(f"the fleet answers at {url}; see: oddwatch tui {url}"),
+    )
+
+
 def _plain(found: "FleetStatus") -> dict[str, object]:
     return asdict(found)
 

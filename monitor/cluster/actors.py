@@ -22,6 +22,7 @@ from monitor.cluster.membership import Patience
 from monitor.cluster.ray_link import load_ray
 from monitor.cluster.reports import FleetStatus, NodeReport
 from monitor.cluster.settings import Book, NodeSettings
+from monitor.cluster.telling import Telling
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,9 @@ class CoordinatorActor:
             patience=Patience(lost_s=cluster.lost_s, settle_s=cluster.settle_s),
         )
         threading.Thread(target=self._work, daemon=True).start()
+        if cluster.store:
+            telling = Telling(cluster.store, self.status, self._ending)
+            threading.Thread(target=telling.work, daemon=True).start()
 
     def hear(self, report: NodeReport) -> Any:
         """A report; the order."""
@@ -78,6 +82,10 @@ class CoordinatorActor:
     def generation(self) -> int:
         """Of this coordinator."""
         return self._coordinator.generation
+
+    def pid(self) -> int:
+        """Of its process."""
+        return os.getpid()
 
     def agents(self) -> list[str]:
         """Names of their actors."""
@@ -145,7 +153,8 @@ class Agent:
 
     def __init__(self, name: str, settings: NodeSettings, folder: str) -> None:
         self._settings = settings
-        self._house = House(Path(folder).expanduser() / name, name, settings.tags)
+        place = Path(folder).expanduser() / name
+        self._house = House(place, name, settings.tags, _address())
         self._book: Book | None = None
         self._text = self._slow = ""
         self._measuring: threading.Thread | None = None
@@ -229,6 +238,14 @@ class Agent:
             place.write_text(json.dumps({"capacity": capacity}))
         self._slow = "" if capacity else UNMEASURED
         self._capacity = capacity
+
+
+def _address() -> str:
+    """Of this machine, as Ray's other nodes reach it; empty: this is no Ray worker."""
+    try:
+        return str(load_ray().util.get_node_ip_address())
+    except Exception:  # noqa: BLE001  it raises no kind of its own
+        return ""
 
 
 def measured(book: Book, folder: Path) -> int:

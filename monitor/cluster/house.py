@@ -20,23 +20,32 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from monitor.cluster.keeper import ENDED, STOP_S, KeeperState
 from monitor.cluster.settings import Book, model_names, node_toml
+from monitor.cluster.whereabouts import reach
 from monitor.files import write_atomically
 
+STARTING_S = 60.0  # a keeper needs 2 s, and ten times that on a machine that is busy
 ENGINE = (sys.executable, "-m", "monitor", "watch", "--headless")
 LAUNCH = (  # twice removed: Ray ends the children of its workers with them
-    "import subprocess, sys; subprocess.Popen([sys.executable, '-m', 'monitor.cluster.keeper', "
-    "sys.argv[1]], start_new_session=True, stdin=subprocess.DEVNULL, "
-    "stdout=open(sys.argv[1] + '/keeper.log', 'ab'), stderr=subprocess.STDOUT)"
+    "import subprocess, sys; print(subprocess.Popen("
+    "[sys.executable, '-m', 'monitor.cluster.keeper', sys.argv[1]], "
+    "start_new_session=True, stdin=subprocess.DEVNULL, "
+    "stdout=open(sys.argv[1] + '/keeper.log', 'ab'), stderr=subprocess.STDOUT).pid)"
 )
 
 
 class House:
     """One node's engine, from outside."""
 
-    def __init__(self, folder: Path, node: str, tags: Iterable[str] = ()) -> None:
-        self.folder, self.node, self.tags = folder, node, tuple(tags)
+    def __init__(
+        self, folder: Path, node: str, tags: Iterable[str] = (), address: str = ""
+    ) -> None:
+        """`address` is the machine's, as others reach it."""
+        self.folder, self.node, self.tags, self._address = folder, node, tuple(tags), address
+        self._launched, self._launched_s = 0, float("-inf")  # it may not have its lock yet
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     @property
@@ -115,6 +124,15 @@ class House:
         while self.keeper_pid() and time.monotonic() < until_s:
             time.sleep(0.1)
 
+    def _starting(self) -> bool:
+        """Whether a keeper that was launched is on its way."""
+        if time.monotonic() >= self._launched_s + STARTING_S:
+            return False
+        try:
+            return psutil.Process(self._launched).status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
+
     def _noted(self) -> dict[str, Any]:
         try:
             found: dict[str, Any] = json.loads((self.folder / "book.json").read_text())
@@ -138,6 +156,7 @@ class House:
             "store": book.cluster.store,
             "node": self.node,
             "tags": list(self.tags),
+            "reach": reach(book.settings.api.host, self._address),
         }
         text = json.dumps(told)
         place = self.folder / "keeper.json"
@@ -145,9 +164,11 @@ class House:
             write_atomically(place, text)
             place.chmod(0o600)
         (self.folder / ENDED).unlink(missing_ok=True)
-        if not self.keeper_pid():
-            subprocess.run(  # noqa: S603
+        if not self.keeper_pid() and not self._starting():
+            began = subprocess.run(  # noqa: S603
                 [sys.executable, "-c", LAUNCH, str(self.folder)],
                 check=True,
+                stdout=subprocess.PIPE,
                 env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
             )
+            self._launched, self._launched_s = int(began.stdout), time.monotonic()

@@ -22,6 +22,7 @@ from typing import Any
 import psutil
 
 from monitor.cluster.reports import EngineState
+from monitor.cluster.whereabouts import told_url
 from monitor.files import write_atomically
 from monitor.store_place import engine_of
 
@@ -150,7 +151,7 @@ class _Forwarding(threading.Thread):
         super().__init__(name="forwarding", daemon=True)
         from monitor.cluster.forwarding import Forwarder
 
-        self._keeper = keeper
+        self._keeper, self._reach = keeper, str(told.get("reach", ""))
         tags = tuple(told["tags"])
         events = keeper.folder / "out" / "events.db"
         self.forwarder = Forwarder(events, told["store"], told["node"], tags)
@@ -161,7 +162,7 @@ class _Forwarding(threading.Thread):
             self.once()
 
     def once(self) -> None:
-        self.forwarder.step(time.monotonic(), self._keeper.url())
+        self.forwarder.step(time.monotonic(), told_url(self._reach, self._keeper.url()))
 
 
 def main(folder: Path) -> int:

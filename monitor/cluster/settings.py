@@ -66,8 +66,7 @@ def load_book(path: Path, engine: Iterable[str] = ()) -> Book:
     Raises:
         ConfigError: With one line for each thing that is wrong.
     """
-    cluster = _load_cluster(path)
-    settings = load_settings(cluster.config)
+    cluster, settings = load_fleet(path)
     models: dict[str, bytes] = {}
     for camera in settings.camera:
         if camera.model and camera.model not in models and not engine:
@@ -81,6 +80,16 @@ def load_book(path: Path, engine: Iterable[str] = ()) -> Book:
     facts += [hashlib.sha256(content).hexdigest() for content in models.values()]
     digest = hashlib.sha256("\n".join(facts).encode()).hexdigest()[:12]
     return Book(digest, settings, cluster, models, tuple(engine))
+
+
+def load_fleet(path: Path) -> tuple[ClusterSettings, Settings]:
+    """Both files; no models, no secrets.
+
+    Raises:
+        ConfigError: With one line for each thing that is wrong.
+    """
+    cluster = _load_cluster(path)
+    return cluster, load_settings(cluster.config)
 
 
 def _load_cluster(path: Path) -> ClusterSettings:

@@ -37,6 +37,15 @@ nodes = sa.Table(  # where pictures and clips are
     sa.Column("seen_at", Utc, nullable=False),
 )
 
+words = sa.Table(  # what the coordinator last told of the fleet
+    "cluster_words",
+    metadata,
+    sa.Column("kind", sa.String(16), primary_key=True),
+    sa.Column("generation", sa.BigInteger, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("told_at", Utc, nullable=False),
+)
+
 SAID = ("acknowledged_at", "label", "note", "pinned")  # by people: never taken back by a node
 Row = dict[str, Any]
 
@@ -50,6 +59,16 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.alerts) + len(self.health)
+
+
+@dataclass(frozen=True, slots=True)
+class NodePlace:
+    """A node that forwarded events at some time."""
+
+    node: str
+    tags: tuple[str, ...]
+    url: str  # as told; see `whereabouts`
+    seen_at: datetime  # by its own clock
 
 
 class SharedStore:
@@ -75,6 +94,11 @@ class SharedStore:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def store(self) -> Store:
+        """The alerts of all nodes, as of one engine."""
+        return self._store
 
     def close(self) -> None:
         """Let go."""
@@ -105,6 +129,37 @@ class SharedStore:
         insert = self._insert(nodes).values(node=node, **values)
         with self._database.write() as connection:
             connection.execute(insert.on_conflict_do_update(index_elements=["node"], set_=values))
+
+    def places(self) -> list[NodePlace]:
+        """All nodes that ever forwarded anything, by name."""
+        chosen = sa.select(nodes).order_by(nodes.c.node)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+        return [
+            NodePlace(r.node, tuple(t for t in r.tags.split(",") if t), r.url, r.seen_at)
+            for r in rows
+        ]
+
+    def tell(self, kind: str, generation: int, text: str) -> None:
+        """Keep what a coordinator says, unless a later one has said something."""
+        values = {"generation": generation, "text": text, "told_at": datetime.now(UTC)}
+        insert = self._insert(words).values(kind=kind, **values)
+        latest = insert.on_conflict_do_update(
+            index_elements=["kind"], set_=values, where=words.c.generation <= generation
+        )
+        with self._database.write() as connection:
+            connection.execute(latest)
+
+    def told(self, kind: str) -> tuple[str, datetime] | None:
+        """What was told last, and when by the teller's clock."""
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(words).where(words.c.kind == kind)).first()
+        return None if row is None else (row.text, row.told_at)
+
+    def raised_by(self, node: str) -> sa.ColumnElement[bool]:
+        """The condition that an alert is that node's."""
+        own = sa.select(events.c.event_id).where(events.c.kind == "alert", events.c.node == node)
+        return alerts.c.id.in_(own)
 
     def node_of(self, alert_id: str) -> tuple[str, str] | None:
         """The node that has an alert's picture and clip, and its address."""

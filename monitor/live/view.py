@@ -13,6 +13,7 @@ import monitor
 from monitor.addresses import public_address
 from monitor.api.schema import (
     AlertView,
+    AlertWanted,
     CameraStatus,
     EngineStatus,
     HealthView,
@@ -20,7 +21,7 @@ from monitor.api.schema import (
     Message,
     ScorePoint,
 )
-from monitor.api.stored import alert_view
+from monitor.api.stored import alert_view, store_query
 from monitor.api.view import Action
 from monitor.errors import UsageError
 from monitor.live.evidence import encode, keep_picture, shown
@@ -92,7 +93,16 @@ class LiveView:
             if camera.name in room.posts or camera.name in stations
         ]
 
-    def scores(self, camera: str, since: datetime) -> Sequence[ScorePoint]:
+    def query(self, wanted: AlertWanted) -> AlertQuery:
+        """What the store is to be asked."""
+        return store_query(wanted, self.cameras())
+
+    async def scores(
+        self,
+        camera: str,
+        since: datetime,
+        until: datetime | None = None,  # noqa: ARG002  the route cuts
+    ) -> Sequence[ScorePoint]:
         """The readings kept in memory, oldest first."""
         if camera in self._engine.room.posts:
             return self._engine.room.scores(camera, since)
@@ -153,7 +163,7 @@ class LiveView:
             return engine.school.relearn(camera)
         return await self._snapshot(station)
 
-    def mute(self, camera: str, until: datetime | None) -> None:
+    async def mute(self, camera: str, until: datetime | None) -> None:
         """No notices of this camera until then."""
         if camera not in self._engine.room.posts:
             self._station(camera)

@@ -18,6 +18,7 @@ from monitor.api.metrics import Metrics
 from monitor.api.schema import (
     Action,
     AlertView,
+    AlertWanted,
     CameraStatus,
     EngineStatus,
     HealthView,
@@ -26,11 +27,11 @@ from monitor.api.schema import (
     ScorePoint,
 )
 from monitor.api.server import serving
-from monitor.api.stored import alert_view
+from monitor.api.stored import alert_view, store_query
 from monitor.config.settings import ApiSettings
 from monitor.errors import MonitorError
 from monitor.records import Alert
-from monitor.store import Facts, Store
+from monitor.store import AlertQuery, Facts, Store
 
 START = datetime(2026, 3, 1, 18, 0, tzinfo=UTC)
 
@@ -179,7 +180,12 @@ class ScriptedEngine:
     def cameras(self) -> Sequence[CameraStatus]:
         return list(self.state.values())
 
-    def scores(self, camera: str, since: datetime) -> Sequence[ScorePoint]:
+    def query(self, wanted: AlertWanted) -> AlertQuery:
+        return store_query(wanted, self.cameras())
+
+    async def scores(
+        self, camera: str, since: datetime, until: datetime | None = None
+    ) -> Sequence[ScorePoint]:
         return [point for point in self.readings[camera] if point.at >= since]
 
     def health(self, *, open_only: bool = False, limit: int = 100) -> Sequence[HealthView]:
@@ -200,7 +206,7 @@ class ScriptedEngine:
             self.set_camera(camera, state=states[action])
         return f"{camera}: {action} done"
 
-    def mute(self, camera: str, until: datetime | None) -> None:
+    async def mute(self, camera: str, until: datetime | None) -> None:
         self.set_camera(camera, muted_until=until)
 
     def alert_changed(self, alert_id: str) -> None:
