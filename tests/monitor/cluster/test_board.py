@@ -81,7 +81,7 @@ def test_what_waits_says_why() -> None:
         gathering=False,
         nodes=(),
         where={},
-        waiting={"b": "no room: it takes 2 scored frames/s"},
+        waiting={"b": "no room: it takes 2 frames/s"},
     )
     changed = board.hear(told, NOON)
     assert [(c.name, c.state, c.reason) for c in changed.cameras] == [
