@@ -134,6 +134,21 @@ class RunningEngine:
         """What it wrote."""
         return (self.folder / "log").read_text(errors="replace")
 
+    def figures(self) -> dict[str, float]:
+        """Of the engine and all its processes."""
+        tree = self.tree()
+        return {
+            "MB": round(sum(p.memory_info().rss for p in tree) / 1e6),
+            "fds": sum(p.num_fds() for p in tree),
+            "threads": sum(p.num_threads() for p in tree),
+            "children": len(tree) - 1,
+        }
+
+    def reload(self) -> None:
+        """Write the configuration as it is now, and SIGHUP."""
+        self.write()
+        psutil.Process(self.pid).send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """SIGKILL."""
         assert self._process is not None

@@ -131,11 +131,11 @@ def film(path: Path, seconds: float, picture=quiet) -> Path:  # type: ignore[no-
     return path
 
 
-def trained(detector: str, folder: Path) -> Path:
-    """A model that has seen the scene for a moment."""
+def trained(detector: str, folder: Path, *, seconds: float = 60, minutes: float = 0.5) -> Path:
+    """A model that has seen so many seconds of the scene, and learned for so many minutes."""
     model = folder / "model.pt"
-    footage = film(folder / "quiet.mp4", 60)
-    words = ["train", detector, str(footage), "--minutes", "0.5", "-o", str(model)]
+    footage = film(folder / "quiet.mp4", seconds)
+    words = ["train", detector, str(footage), "--minutes", f"{minutes:g}", "-o", str(model)]
     subprocess.run([sys.executable, "-m", "monitor", *words], check=True, capture_output=True)
     return model
 

@@ -3,13 +3,15 @@
     python -m benchmarks.live.null_engine CONFIG
 
 It reads every frame out of the rings as the real one does, and takes the share of strongly red
-pixels for the score: pictures can so be made anomalous at will.
+pixels for the score: pictures can so be made anomalous at will. A file `clock` beside CONFIG, with
+a number of seconds in it, sets its wall clock.
 """
 
 import sys
 import threading
 import time
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from monitor.calibration import Recording, calibrate
 from monitor.capture.records import Captured
 from monitor.capture.ring import Ring, SharedMemoryError
 from monitor.cli.live import run_engine
+from monitor.live.clock import Clock
 from monitor.live.evidence import encode
 from monitor.live.messages import (
     Answer,
@@ -111,5 +114,18 @@ def _model(path: str) -> ModelLoaded:
     )
 
 
+def clock_set_by(file: Path) -> Clock:
+    """The machine's, its wall clock off by the seconds in that file, if there is one."""
+
+    def utc() -> datetime:
+        try:
+            offset_s = float(file.read_text())
+        except (OSError, ValueError):
+            offset_s = 0.0
+        return datetime.now(UTC) + timedelta(seconds=offset_s)
+
+    return Clock(utc=utc)
+
+
 if __name__ == "__main__":
-    run_engine(Path(sys.argv[1]), run_null)
+    run_engine(Path(sys.argv[1]), run_null, clock_set_by(Path(sys.argv[1]).parent / "clock"))

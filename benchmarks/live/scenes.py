@@ -5,11 +5,14 @@ import socket
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Self
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,23 +36,44 @@ def eventful(index: int, size: tuple[int, int] = (360, 640)) -> NDArray[np.uint8
 
 def _scene(index: int, size: tuple[int, int], colour: tuple[int, int, int]) -> NDArray[np.uint8]:
     height, width = size
-    rows, columns = np.mgrid[:height, :width]
-    image = np.stack([(rows * 3 + columns * c) % 120 + 60 for c in (1, 2, 3)], axis=2)
+    image = _texture(size).copy()
     side = height // 4
     left = index * width // 100 % (width - side)
     top = height // 2 + int(20 * np.sin(index / 7))
     image[top : top + side, left : left + side] = colour
-    noise = np.random.default_rng(index).integers(-6, 7, image.shape)
-    return (image + noise).clip(0, 255).astype(np.uint8)
+    image += np.random.default_rng(index).integers(-6, 7, image.shape, np.int8)
+    return image.clip(0, 255).astype(np.uint8)
+
+
+@cache
+def _texture(size: tuple[int, int]) -> NDArray[np.int16]:
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    channels = [(rows * 3 + columns * channel) % 120 + 60 for channel in (1, 2, 3)]
+    return np.stack(channels, axis=2).astype(np.int16)
+
+
+def beginnings(url: str, ended: threading.Event) -> Iterator[float]:
+    """Wall clock at which red appears in the stream."""
+    with av.open(url, options={"rtsp_transport": "tcp"}, timeout=10) as container:
+        seen = False
+        for frame in container.decode(video=0):
+            if ended.is_set():
+                return
+            pixels = frame.to_ndarray(format="rgb24")[::8, ::8].astype(np.int16)
+            red = ((pixels[..., 0] > 180) & (pixels[..., 1] < 90)).mean() > 0.005
+            if red and not seen:
+                yield time.time()
+            seen = bool(red)
 
 
 def loops(folder: Path) -> dict[str, Looped]:
-    """The streams: `quiet`, `eventful`, and `small` of another size."""
+    """The streams: `quiet`, `eventful`, `small` of another size, `h265` of another codec."""
     folder.mkdir(parents=True, exist_ok=True)
     frames = FPS * (QUIET_S + EVENT_S)
     return {
         "quiet": encode_loop(folder / "quiet.h264", frames=200, picture=quiet),
         "eventful": encode_loop(folder / "eventful.h264", frames=frames, picture=eventful),
+        "h265": encode_loop(folder / "quiet.h265", frames=200, picture=quiet, codec="h265"),
         "small": encode_loop(folder / "small.h264", frames=200, picture=quiet, size=(240, 320)),
     }
 
@@ -99,6 +123,7 @@ class SpoilingProxy:
     def __init__(self, target_port: int, every_bytes: int = 20_000) -> None:
         self.port = free_port()
         self.spoil = False
+        self.swallow = False  # take what comes back and pass none of it on
         self._target = target_port
         self._every = every_bytes
         self._listener = socket.create_server(("127.0.0.1", self.port))
@@ -129,7 +154,8 @@ class SpoilingProxy:
                 ):
                     data = _flipped(data)
                 passed += len(data)
-                sink.sendall(data)
+                if not (spoilt and self.swallow):
+                    sink.sendall(data)
         except OSError:
             pass
         for side in (source, sink):

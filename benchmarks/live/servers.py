@@ -178,7 +178,10 @@ def encode_loop(
     stream.options = {"preset": "veryfast", "tune": "zerolatency", "g": str(2 * fps)}
     stream.codec_context.thread_count = 1  # one slice per picture: the payloader splits others
     if codec == "h265":
-        stream.options = {"preset": "ultrafast", "x265-params": f"keyint={2 * fps}:bframes=0"}
+        stream.options = {
+            "preset": "ultrafast",
+            "x265-params": f"keyint={2 * fps}:bframes=0:log-level=none",
+        }
     units = []
     for index in range(frames):
         frame = VideoFrame.from_ndarray(picture(index, size), format="rgb24")

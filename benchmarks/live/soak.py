@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.live.engines import RunningEngine, leaked_memory, machine
-from benchmarks.live.faults import figures
 from benchmarks.live.scenes import loops
 from benchmarks.live.servers import RtspServer, free_port
 
@@ -51,7 +50,7 @@ def watch(engine: RunningEngine, minutes: float) -> list[dict[str, float]]:
     began = time.monotonic()
     while time.monotonic() - began < 60 * minutes:
         time.sleep(60)
-        rows.append({"minute": (time.monotonic() - began) / 60, **figures(engine)})
+        rows.append({"minute": (time.monotonic() - began) / 60, **engine.figures()})
         alerts, health = len(engine.alerts()), len(engine.health())
         print(f"{rows[-1]}  alerts {alerts}, health events {health}", flush=True)
     return rows

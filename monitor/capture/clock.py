@@ -7,6 +7,7 @@ AHEAD_S = 2.0  # by which a clock may run ahead of arrivals: jitter buffers hold
 LEAST_STEP_S = (
     1e-3  # between frames whose clock stands still, so that time always rises; a tenth is rounding
 )
+EARLY = 0.25  # of a period: arrival on a busy machine jitters by 25 ms at 10 frames per second
 
 
 class StreamClock:
@@ -53,21 +54,28 @@ class StreamClock:
 class Thinner:
     """Says which frames to keep for at most `rate_hz` per second; by the same rule as `resample`.
 
-    Due times are multiples of the period from the first frame, so they do not drift.
+    Due times are multiples of the period from the first frame, so they do not drift. Live frames
+    arrive with jitter: a stream of exactly this rate would lose every fifth one, were those that
+    come a little early not taken as well.
+
+    Args:
+        rate_hz: Frames per second to keep at most; 0: all.
+        early: By which share of a period a frame may come before it is due.
     """
 
-    def __init__(self, rate_hz: float) -> None:
+    def __init__(self, rate_hz: float, *, early: float = 0.0) -> None:
         self.rate_hz = rate_hz
+        self._early = early
         self._begin_s: float | None = None
         self._slot = 0
 
     def keeps(self, time_s: float) -> bool:
-        """Whether the frame of this time is the first at or after its due time."""
+        """Whether the frame of this time is the first of its due time."""
         if self.rate_hz <= 0:
             return True
         if self._begin_s is None:
             self._begin_s = time_s
-        passed = (time_s - self._begin_s) * self.rate_hz + 1e-3
+        passed = (time_s - self._begin_s) * self.rate_hz + 1e-3 + self._early
         if passed < self._slot:
             return False
         self._slot = int(passed) + 1

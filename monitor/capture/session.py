@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor.capture.clock import StreamClock, Thinner
+from monitor.capture.clock import EARLY, StreamClock, Thinner
 from monitor.capture.faults import CaptureError
 from monitor.capture.pictures import analysed_size, blacken
 from monitor.capture.reader import Picture, Reader, Step
@@ -89,7 +89,8 @@ class Session:
         self._tell = tell
         self._attend = attend
         self._clock = StreamClock(live=reader.live)
-        self._thinner = Thinner(settings.fps)
+        self._early = EARLY if reader.live else 0.0  # a file is thinned as it was for training
+        self._thinner = Thinner(settings.fps, early=self._early)
         self._size: tuple[int, int] | None = None  # of the source
         self._analysed = (0, 0)
         self._began_s = 0.0
@@ -99,7 +100,7 @@ class Session:
         """Analyse at most so many frames per second, or what the settings say if that is less."""
         rates = [rate for rate in (fps, self._settings.fps) if rate > 0]
         if (min(rates) if rates else 0.0) != self._thinner.rate_hz:
-            self._thinner = Thinner(min(rates) if rates else 0.0)
+            self._thinner = Thinner(min(rates) if rates else 0.0, early=self._early)
 
     def take(self, step: Step) -> None:
         """Everything that one read gave.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
+    from monitor.live.clock import Clock
     from monitor.live.engine import Engine
     from monitor.live.scoring_link import RunScorer
 
@@ -20,10 +21,12 @@ START_S = 60.0  # importing torch on a slow disk takes half of it
 ASK_EVERY_S = 0.2
 
 
-def run_engine(config: Path, run_scorer: "RunScorer | None" = None) -> None:
+def run_engine(
+    config: Path, run_scorer: "RunScorer | None" = None, clock: "Clock | None" = None
+) -> None:
     """The engine until SIGTERM or SIGINT; SIGHUP has it read its configuration again.
 
-    `run_scorer` is for measurements that leave the networks out.
+    `run_scorer` and `clock` are for measurements that leave the networks out or set the time.
 
     Raises:
         MonitorError: It cannot start, in one line.
@@ -51,7 +54,8 @@ def run_engine(config: Path, run_scorer: "RunScorer | None" = None) -> None:
     guard(lines, registry)
     logging.getLogger().addHandler(lines)
     scoring = run_scorer or scoring_link.run_scorer
-    asyncio.run(_run(Engine(reloader.settings, scoring, reloader=reloader, lines=lines)))
+    engine = Engine(reloader.settings, scoring, reloader=reloader, lines=lines, clock=clock)
+    asyncio.run(_run(engine))
 
 
 async def _run(engine: "Engine") -> None:

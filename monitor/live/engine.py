@@ -7,7 +7,7 @@ elsewhere: per camera in `station`, over all in `crew`, what is kept and told in
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime
 from random import Random
 from time import monotonic
@@ -23,7 +23,7 @@ from monitor.capture.feed import ProcessFeed, ThreadFeed
 from monitor.capture.shared import sweep_stale
 from monitor.config.changes import Changes, Reloader
 from monitor.config.settings import CameraSettings, Settings
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreError
 from monitor.files import check_folder
 from monitor.live.clock import Clock
 from monitor.live.crew import Crew
@@ -182,7 +182,10 @@ class Engine:
         self.minutes.note(self.crew.stations)
         await asyncio.to_thread(self.watched.save)
         left_s = max(1.0, STOP_S - (monotonic() - began_s))
-        if not await asyncio.to_thread(self.writer.close, left_s):
+        if await asyncio.to_thread(self.writer.close, left_s):
+            with suppress(StoreError):  # what is wrong is watched no longer; nobody is told so
+                await asyncio.to_thread(self.store.health.close_orphans, self.clock.utc())
+        else:
             log.error(
                 "%d events could not be written: %s", self.writer.waiting, self.writer.failing
             )

@@ -3,6 +3,8 @@
 from monitor.capture.records import CaptureSettings
 from monitor.config.settings import CameraSettings
 
+SILENT_S = 120.0  # the supervisor looks from outside and is to be the first to notice
+SILENT_MORE_S = 30.0  # where a slow camera is given longer
 DEFAULT_FPS = 10.0  # analysed frames per second while a camera has no model
 
 
@@ -22,4 +24,5 @@ def capture_of(camera: CameraSettings) -> CaptureSettings:
         ring_s=camera.pre_s + 15.0,
         privacy=tuple(tuple(polygon) for polygon in camera.privacy),
         slots=8,
+        read_timeout_s=max(SILENT_S, camera.stall_s + SILENT_MORE_S),
     )

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from monitor.capture.clock import StreamClock, Thinner
+from monitor.capture.clock import EARLY, StreamClock, Thinner
 
 
 def times(pairs: Sequence[tuple[float | None, float]], *, live: bool = True) -> list[float]:
@@ -51,5 +52,15 @@ def test_thinning_keeps_the_first_frame_at_or_after_each_due_time() -> None:
     assert sum(thousand.keeps(index / 1000) for index in range(5000)) == 50
     slow = Thinner(10)
     assert all(slow.keeps(index * 60.0) for index in range(5))
+    early = Thinner(10, early=0.25)
+    assert [early.keeps(s) for s in (0.0, 0.08, 0.12, 0.2, 0.28)] == [True, True, False, True, True]
     everything = Thinner(0)
     assert all(everything.keeps(index / 1000) for index in range(10))
+
+
+def test_a_live_stream_of_the_rate_that_is_wanted_loses_nothing_to_jitter() -> None:
+    jitter = np.random.default_rng(0).uniform(-0.02, 0.02, 1000)
+    arrivals = np.arange(1000) / 10 + jitter
+    exact, tolerant = Thinner(10), Thinner(10, early=EARLY)
+    assert sum(exact.keeps(s) for s in arrivals) < 800
+    assert sum(tolerant.keeps(s) for s in arrivals) >= 990

@@ -93,15 +93,19 @@ def bright_seconds(clip: Path) -> float:
 def test_what_is_open_at_the_end_is_whole(
     tmp_path: Path, films: dict[str, Path], model: Path
 ) -> None:
-    config = write_config(tmp_path, [camera("door", films["flash"], model)])
+    nowhere = camera("nowhere", tmp_path / "none.mp4", model)
+    config = write_config(tmp_path, [camera("door", films["flash"], model), nowhere])
     with Ran(config) as ran:
         ran.wait(lambda: any(alert["phase"] != "end" for alert in ran.alerts()))
+        ran.wait(lambda: ran.ask("/api/health-events"))
         assert ran.stop() < 15
     with Store(tmp_path / "out" / "events.db", read_only=True) as store:
         (stored,) = store.find()
         assert (stored.alert.phase, stored.alert.ended_by) == ("end", "shutdown")
         clips = list((tmp_path / "out").rglob("*.mp4"))
         assert [str(path) for path in clips] == ([stored.clip] if stored.clip else [])
+        assert store.health.find()
+        assert not store.health.find(open_only=True)
 
 
 def test_a_reload_changes_what_changed_and_keeps_the_last_good_one(
