@@ -7,8 +7,7 @@ from typing import Any
 from monitor.cli.events import say_p
 from monitor.cli.printing import print_json
 from monitor.overlay import Box
-from monitor.stills.following import VERDICTS
-from monitor.stills.judging import Judged
+from monitor.stills.judging import VERDICTS, Judged
 
 COLOURS = {"ok": "green", "defective": "bold red", "unjudged": "yellow"}
 

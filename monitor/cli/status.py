@@ -1,6 +1,5 @@
 """`oddwatch status`: how a running engine and its cameras are, in a line each."""
 
-import asyncio
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -44,6 +43,8 @@ def status(
     Example:  oddwatch status
               oddwatch status http://server:8737 --token-file viewer.token --json
     """  # noqa: D301
+    import asyncio  # a tenth of what --help would take
+
     from monitor.api.client import Client, find_engine, read_token
 
     address = url or find_engine(folder).url
@@ -52,6 +53,8 @@ def status(
 
 
 async def _run(client: "Client", *, watch: bool, as_json: bool) -> int:
+    import asyncio
+
     async with client:
         well = await _show(client, as_json=as_json)
         while watch:
@@ -74,6 +77,8 @@ async def _show_again(client: "Client", *, as_json: bool) -> None:
 
 async def _show(client: "Client", *, as_json: bool) -> bool:
     """Print it once; whether all is well."""
+    import asyncio
+
     engine, cameras = await asyncio.gather(client.status(), client.cameras())
     well = not any(map(is_ill, cameras))
     if as_json:

@@ -5,6 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from monitor.errors import UsageError
+from monitor.runtimes.intel import load_openvino
 
 
 def as_openvino(content: bytes) -> tuple[bytes, bytes]:
@@ -14,7 +15,7 @@ def as_openvino(content: bytes) -> tuple[bytes, bytes]:
         UsageError: If OpenVINO is not installed.
     """
     try:
-        import openvino
+        openvino = load_openvino()
     except ImportError as error:
         raise UsageError(
             "openvino is not installed; to export to it: pip install 'oddwatch[export]'"
@@ -24,7 +25,7 @@ def as_openvino(content: bytes) -> tuple[bytes, bytes]:
 
 def serialised(graph: Any) -> tuple[bytes, bytes]:
     """An OpenVINO graph as the bytes of its two files."""
-    import openvino
+    openvino = load_openvino()
 
     with TemporaryDirectory() as folder:
         xml, weights = Path(folder) / "model.xml", Path(folder) / "model.bin"

@@ -20,6 +20,7 @@ from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
 from monitor.runtimes import Exported
+from monitor.runtimes.intel import load_openvino
 
 # operations of scoring rules; names of OpenVINO, then of ONNX
 UNTOUCHED = {
@@ -86,6 +87,7 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         raise ExportError(f"{exported.name} has no network: there is nothing to quantise")
     os.environ.setdefault("NNCF_CI", "1")  # it then reports its use to nobody
     try:
+        load_openvino()  # before it does
         import nncf
     except ImportError as error:
         raise UsageError(
@@ -112,7 +114,7 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
 
 def _graph(exported: Exported) -> Any:
     if exported.facts.graph == "openvino":
-        import openvino
+        openvino = load_openvino()
 
         xml, weights = exported.parts
         return openvino.Core().read_model(xml, weights)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import MonitorError, UsageError
 from monitor.runtimes.exported import Exported, Facts
+from monitor.runtimes.intel import load_openvino
 from monitor.runtimes.runtime import ClipFrames, Found
 
 Bytes = NDArray[np.uint8]
@@ -122,7 +123,7 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
         GraphError: If it does not take the graph.
     """
     try:
-        import openvino
+        openvino = load_openvino()
     except ImportError as error:
         raise _missing("openvino") from error
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}

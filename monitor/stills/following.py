@@ -18,13 +18,12 @@ from monitor.records import Image
 from monitor.stills.arrivals import PATIENCE_S, Arrival, Arrivals, Stamp
 from monitor.stills.cases import Cases
 from monitor.stills.inspecting import still_of
-from monitor.stills.judging import Judged, judged
+from monitor.stills.judging import VERDICTS, Judged, judged
 from monitor.stills.model import StillModel
 from monitor.stills.moving import move_below
 from monitor.store import SeenPicture, Store
 from monitor.watching import Trouble
 
-VERDICTS = ("ok", "defective", "unjudged")
 INTERVAL_S = 1.0  # between looks: a file stands still for two of them before it is read
 TOGETHER = 8  # pictures judged in one batch when many have come; what Ctrl-C waits for at most
 

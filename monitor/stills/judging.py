@@ -7,7 +7,7 @@ detectors) takes its verdicts from here, so that a threshold is compared with wh
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
-from typing import Literal
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -22,6 +22,7 @@ from monitor.stills.model import StillModel
 from monitor.stills.still import Still
 
 Verdict = Literal["ok", "defective", "unjudged"]
+VERDICTS: tuple[str, ...] = get_args(Verdict)
 Heat = NDArray[np.float32]
 
 BATCH = 16  # pictures examined together

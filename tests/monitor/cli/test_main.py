@@ -33,6 +33,15 @@ def test_help_imports_nothing_heavy_and_is_quick() -> None:
         assert f"\n  {command} " in done.stdout
 
 
+def test_judging_a_picture_waits_for_no_database() -> None:
+    code = (
+        "import sys; import monitor.cli.inspect_lines, monitor.stills.inspecting;"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "['av', 'cv2', 'numpy']\n"
+
+
 @pytest.mark.parametrize(
     "command",
     [("demo",), ("detectors",), ("check",), ("train",), ("calibrate",), ("score",), ("watch",)]

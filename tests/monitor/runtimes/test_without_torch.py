@@ -113,3 +113,25 @@ def test_the_file_is_found_again_by_its_content_not_its_name(world: World, tmp_p
     renamed.write_bytes(world.onnx_file.read_bytes())
     assert read_export(renamed) is not None
     assert isinstance(load_model(renamed).detector, Exported)
+
+
+def test_openvino_tells_nobody_that_it_is_used(world: World, tmp_path: Path) -> None:
+    """Its import alone would leave an identity in the home folder and start what sends."""
+    program = (
+        "import sys; from pathlib import Path; from monitor.model import load_model;"
+        "from monitor.runtimes.choosing import make_runtime;"
+        f"make_runtime(load_model(Path({str(world.onnx_file)!r})).detector, 'openvino');"
+        "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    ran = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"HOME": str(home)},
+        cwd=Path(__file__).parents[3],
+    )
+    assert ran.stdout.split() == ["True", "False"]
+    assert list(home.iterdir()) == []
