@@ -9,6 +9,7 @@ events two nodes told of. Every camera shows an event each 30 s, so that a longe
 """
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -43,6 +44,7 @@ from monitor.cluster.ray_link import NAMESPACE, ClusterError
 from monitor.cluster.settings import Book, load_book
 from monitor.store import Store
 
+HEAD = {"num_cpus": 0, "labels": {"oddwatch-node": "head"}, "include_dashboard": False}
 NULL = (sys.executable, "-m", "benchmarks.live.null_engine")
 NOBODY = 65_534  # PostgreSQL refuses to run as root
 PG = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
@@ -72,6 +74,16 @@ class Postgres:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **user)
 
 
+def patiently(start: Callable[[], Any]) -> Any:
+    """Ray gives a node thirty seconds to start, which a busy machine takes."""
+    for _ in range(5):
+        try:
+            return start()
+        except Exception as error:  # noqa: BLE001  it raises no kind of its own
+            print(f"Ray did not start: {error}", file=sys.stderr)
+    raise SystemExit("Ray's test cluster does not start here")
+
+
 class Trial:
     """The fleet, and what can be done to it."""
 
@@ -85,9 +97,11 @@ class Trial:
 
     def gather(self) -> None:
         """A head, the nodes, and a connection."""
-        self.cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "labels": {"oddwatch-node": "head"}},
+        self.cluster = patiently(
+            lambda: Cluster(
+                initialize_head=True,
+                head_node_args=HEAD,
+            )
         )
         self.nodes = {name: self.join(name) for name in self.names}
         ray.init(address=self.cluster.address, namespace=NAMESPACE, log_to_driver=False)
@@ -110,12 +124,19 @@ class Trial:
 
     def join(self, name: str) -> Any:
         """A node of this name."""
-        for _ in range(3):  # Ray gives a node thirty seconds, which a busy machine takes
-            try:
-                return self.cluster.add_node(num_cpus=1, labels={"oddwatch-node": name})
-            except Exception as error:  # noqa: BLE001  it raises no kind of its own
-                print(f"{name} did not start: {error}", file=sys.stderr)
-        raise SystemExit("Ray's test cluster does not start here")
+        labels = {"oddwatch-node": name}
+        return patiently(lambda: self.cluster.add_node(num_cpus=1, labels=labels))
+
+    def end(self) -> None:
+        """All of it."""
+        with contextlib.suppress(ClusterError):
+            self.fleet.down()
+        ray.shutdown()
+        self.cluster.shutdown()
+        for name in (*self.names, "head"):
+            self.house(name).stop()
+        self.postgres.stop()
+        shutil.rmtree(self.postgres.folder, ignore_errors=True)
 
     def house(self, name: str) -> House:
         """Its folder."""
@@ -338,12 +359,7 @@ def main() -> None:
             for name in given.only:
                 print(json.dumps({name: STEPS[name](trial)}), flush=True)
         finally:
-            for name in (*trial.names, "head"):
-                trial.house(name).stop()
-            ray.shutdown()
-            trial.cluster.shutdown()
-            trial.postgres.stop()
-            shutil.rmtree(trial.postgres.folder, ignore_errors=True)
+            trial.end()
 
 
 if __name__ == "__main__":

@@ -46,7 +46,13 @@ class Fleet:
             max_restarts=-1,
             max_concurrency=64,
         )
-        self._ask(kind.remote(book, generation).generation.remote(), 3 * ANSWER_S)
+        try:
+            begun = kind.remote(book, generation)
+        except ValueError as error:  # Ray has one actor of a name
+            raise ClusterError(
+                "somebody else starts a coordinator at this moment; see: oddwatch cluster status"
+            ) from error
+        self._ask(begun.generation.remote(), 3 * ANSWER_S)
         return generation
 
     def status(self) -> FleetStatus:

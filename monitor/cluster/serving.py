@@ -83,7 +83,7 @@ async def _serve(
     loop, ending = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, ending.set)
-    loop.add_signal_handler(signal.SIGHUP, _reload, view, config)
+    loop.add_signal_handler(signal.SIGHUP, reload, view, config)
     async with serving(view, settings, tokens, folder, view.evidence) as url:
         work = asyncio.create_task(view.work())
         told(url)
@@ -93,7 +93,8 @@ async def _serve(
         await asyncio.wait({work})
 
 
-def _reload(view: FleetView, config: Path) -> None:
+def reload(view: FleetView, config: Path) -> None:
+    """Read the cameras again; where that fails, those that are known stay."""
     try:
         _, settings = load_fleet(config)
     except MonitorError as error:
