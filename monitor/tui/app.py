@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from textual import events
 from textual.app import App, SystemCommand
@@ -18,7 +18,7 @@ from textual.theme import Theme
 from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
-from monitor.api.schema import Label
+from monitor.tui.alarm import Alarm, Ring
 from monitor.tui.commands import Commands
 from monitor.tui.deeds import Deeds
 from monitor.tui.engine import Engine
@@ -30,12 +30,11 @@ from monitor.tui.screens.ask import ChoiceScreen, TooSmallScreen
 from monitor.tui.screens.camera import CameraScreen
 from monitor.tui.screens.health import HealthScreen
 from monitor.tui.screens.help import HelpScreen
-from monitor.tui.screens.judging import Showing
 from monitor.tui.screens.live import LiveScreen
 from monitor.tui.screens.page import Page
 from monitor.tui.screens.stills import StillsScreen
 from monitor.tui.state.desk import Desk, Source
-from monitor.tui.state.fleet import Fleet, Ringing, Seen
+from monitor.tui.state.fleet import Fleet, Seen
 from monitor.tui.state.settings import Remembered, load_settings, save_settings
 from monitor.tui.state.site import Camera, Site
 from monitor.tui.themes import OWN, palette
@@ -43,8 +42,6 @@ from monitor.tui.widgets.picture import Images
 
 PAINT_S = 0.25  # four times a second; more is not seen, and costs
 LEAST_COLUMNS, LEAST_ROWS = 60, 15
-FLASH_S = 0.8
-Alarm = Literal["bell", "notification", "flash"]
 
 
 def utc_now() -> datetime:
@@ -64,14 +61,8 @@ class Dashboard(App[str]):
         "health": HealthScreen,
     }
     DEFAULT_MODE: ClassVar[str] = "live"
-    HORIZONTAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-narrow"),
-        (110, "-wide"),
-    ]
-    VERTICAL_BREAKPOINTS = [  # noqa: RUF012
-        (0, "-short"),
-        (36, "-tall"),
-    ]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
     COMMANDS: ClassVar = App.COMMANDS | {Commands}
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -105,7 +96,7 @@ class Dashboard(App[str]):
         self.desk = Desk([Source(link.engine, link.site) for link in self.links])
         self.deeds = Deeds(self)
         self._owned = owned
-        self._ringing = Ringing(mono)
+        self.alarm = Alarm(self, mono)
         self._beat = 0
         for theme in OWN:
             self.register_theme(theme)
@@ -144,20 +135,9 @@ class Dashboard(App[str]):
         self._beat += 1
         if not self.screen_stack:  # it begins, or ends
             return
-        for line in self._ringing.tell(self.fleet):
-            self._ring(line)
+        self.alarm.tell()
         if isinstance(self.screen, Page) and self.screen.ready:
             self.screen.paint(self.palette, self._beat)
-
-    def _ring(self, line: str) -> None:
-        if self.remembered.bell:
-            self.bell()
-        if self.remembered.notification:
-            self.notify(line, title="▲ ALERT", severity="error", timeout=8, markup=False)
-        if self.remembered.flash and isinstance(self.screen, Page):
-            top = self.screen.top
-            top.add_class("-flash")
-            self.set_timer(FLASH_S, lambda: top.remove_class("-flash"))
 
     # for the screens
 
@@ -251,91 +231,11 @@ class Dashboard(App[str]):
 
     def action_ask_ring(self) -> None:
         """What an alert does here."""
-        names: tuple[tuple[Alarm, str], ...] = (
-            ("bell", "bell of the terminal"),
-            ("notification", "notification in the corner"),
-            ("flash", "flash of the line on top"),
-        )
-        options = [
-            (name, f"{'[x]' if getattr(self.remembered, name) else '[ ]'} {text}")
-            for name, text in names
-        ]
-        self.push_screen(
-            ChoiceScreen("When an alert begins", options),
-            lambda name: self.action_ring(name) if name else None,
-        )
+        self.alarm.ask()
 
-    def action_ring(self, name: str) -> None:
+    def action_ring(self, name: Ring) -> None:
         """Switch one of them."""
-        on = not getattr(self.remembered, name)
-        self.remember(**{name: on})
-        self.tell(f"an alert {'has' if on else 'has no'} {name} from now on")
-
-    def _chosen(self) -> Seen | None:
-        screen = self.screen
-        seen = screen.chosen() if isinstance(screen, Showing) else None
-        camera = self._camera() if seen is None else None
-        return self.fleet.newest_of(camera) if camera is not None else seen
-
-    def _camera(self) -> Camera | None:
-        if isinstance(self.screen, CameraScreen):
-            return self.screen.camera
-        return self.screen.wall.chosen if isinstance(self.screen, LiveScreen) else None
-
-    def action_acknowledge(self) -> None:
-        """The alert that is shown."""
-        if (seen := self._chosen()) is not None:
-            self.deeds.acknowledge(seen)
-
-    def action_label(self, label: Label) -> None:
-        """The alert that is shown."""
-        if (seen := self._chosen()) is not None:
-            self.deeds.label(seen, label)
-
-    def action_note(self) -> None:
-        """On the alert that is shown."""
-        if (seen := self._chosen()) is not None:
-            self.deeds.ask_note(seen)
-
-    def action_pin(self) -> None:
-        """The alert that is shown."""
-        if (seen := self._chosen()) is not None:
-            self.deeds.pin(seen)
-
-    def action_open_clip(self) -> None:
-        """Of the alert that is shown."""
-        if (seen := self._chosen()) is not None:
-            self.deeds.open_clip(seen)
-
-    def action_undo(self) -> None:
-        """What was said last."""
-        self.deeds.undo()
-
-    def action_export(self) -> None:
-        """Alerts that match the filters."""
-        self.deeds.export(self.desk)
-
-    def action_mute_camera(self) -> None:
-        """The camera that is shown."""
-        if (camera := self._camera()) is not None:
-            self.deeds.ask_mute(camera)
-
-    def action_on_camera(self, action: str) -> None:
-        """Of the camera that is shown."""
-        camera = self._camera()
-        if camera is None:
-            self.tell("choose a camera first: 1 Live")
-        elif action == "relearn":
-            self.deeds.ask_relearn(camera)
-        elif action == "snapshot":
-            self.deeds.act(camera, "snapshot")
-        else:
-            self.deeds.act(camera, "resume" if camera.status.state == "paused" else "pause")
-
-    def action_newest(self) -> None:
-        """The newest alert's page."""
-        if newest := self.fleet.newest():
-            self.open_alert(newest[0])
+        self.alarm.switch(name)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Textual's own, less what ours say better."""

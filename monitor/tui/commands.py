@@ -15,20 +15,20 @@ ACTIONS = (
     ("Stills: product lines", "app.show('stills')", "3"),
     ("Health: engine, disk, log", "app.show('health')", "4"),
     ("Help for what has the focus", "app.help", "?"),
-    ("Acknowledge the alert, or take that back", "app.acknowledge", "a"),
-    ("Label the alert: true", "app.label('true')", "t"),
-    ("Label the alert: normal here", "app.label('normal_here')", "n"),
-    ("Label the alert: unsure", "app.label('unsure')", "y"),
-    ("Write a note on the alert", "app.note", "e"),
-    ("Undo what was said last", "app.undo", "u"),
-    ("Keep the alert for ever, or as others", "app.pin", "P"),
-    ("Open the clip of the alert", "app.open_clip", "o"),
-    ("Export the alerts that match as CSV", "app.export", "x"),
-    ("Mute the camera", "app.mute_camera", "m"),
-    ("Pause the camera, or go on", "app.on_camera('pause')", "p"),
-    ("Let the camera relearn", "app.on_camera('relearn')", "R"),
-    ("Take a snapshot of the camera", "app.on_camera('snapshot')", "x"),
-    ("Go to the newest alert", "app.newest", ""),
+    ("Acknowledge the alert, or take that back", "acknowledge", "a"),
+    ("Label the alert: true", "label('true')", "t"),
+    ("Label the alert: normal here", "label('normal_here')", "n"),
+    ("Label the alert: unsure", "label('unsure')", "y"),
+    ("Write a note on the alert", "note", "e"),
+    ("Undo what was said last", "undo", "u"),
+    ("Keep the alert for ever, or as others", "pin", "P"),
+    ("Open the clip of the alert", "open_clip", "o"),
+    ("Export the alerts that match as CSV", "export", "x"),
+    ("Mute the camera", "mute", "m"),
+    ("Pause the camera, or go on", "pause", "p"),
+    ("Let the camera relearn", "relearn", "R"),
+    ("Take a snapshot of the camera", "snapshot", "x"),
+    ("Go to the newest alert", "newest", ""),
     ("Alarm: bell on or off", "app.ring('bell')", "B"),
     ("Alarm: notification on or off", "app.ring('notification')", "B"),
     ("Alarm: flash on or off", "app.ring('flash')", "B"),
@@ -64,7 +64,7 @@ class Commands(Provider):
                 yield Hit(score, matcher.highlight(name), lambda camera=camera: self._open(camera))
 
     async def _run(self, action: str) -> None:
-        await self.app.run_action(action)
+        await self.app.run_action(action, self.screen)
 
     async def _open(self, camera: Camera) -> None:
         self._dashboard.open_camera(camera)

@@ -15,7 +15,7 @@ from monitor.api.schema import Action, Label, Said
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
 from monitor.tui.screens.ask import ChoiceScreen, LineScreen
-from monitor.tui.screens.judging import Showing
+from monitor.tui.screens.page import Page
 from monitor.tui.state.desk import Desk
 from monitor.tui.state.fleet import Seen, tomorrow
 from monitor.tui.state.site import Camera
@@ -53,6 +53,14 @@ class Deeds:
     async def _act(self, camera: Camera, action: Action) -> None:
         done = await self._dashboard.engine_of(camera).act(camera.name, action)
         self._dashboard.tell(f"{fit(camera.name, 40)}: {done}")
+
+    def pause_or_resume(self, camera: Camera) -> None:
+        """Whichever it is not."""
+        self.act(camera, "resume" if camera.status.state == "paused" else "pause")
+
+    def snapshot(self, camera: Camera) -> None:
+        """Keep its newest picture on the engine's machine."""
+        self.act(camera, "snapshot")
 
     def ask_relearn(self, camera: Camera) -> None:
         """Only after a yes: until it has learned, it watches nothing."""
@@ -112,7 +120,7 @@ class Deeds:
         self._show(now)
 
     def _show(self, seen: Seen) -> None:
-        if isinstance(self._dashboard.screen, Showing):
+        if isinstance(self._dashboard.screen, Page):
             self._dashboard.screen.changed(seen)
 
     def acknowledge(self, seen: Seen) -> None:

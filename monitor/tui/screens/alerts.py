@@ -7,44 +7,20 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
-from textual.widgets.data_table import CellDoesNotExist, RowKey
 
 from monitor.errors import MonitorError
-from monitor.tui.renderables.bars import phase
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.screens.judging import JUDGING
 from monitor.tui.screens.page import Page
 from monitor.tui.state.desk import DAYS, PAGE, PHASES, SORTS
 from monitor.tui.state.fleet import Seen
-from monitor.tui.state.words import LABELS, count, fit, one_line, since, span, times, when
+from monitor.tui.state.words import LABELS, count, fit
+from monitor.tui.widgets.alert_table import AlertTable
 
-COLUMNS = ("", "when", "camera", "strength", "length", "seen", "label", "reason")
 PHASE_WORDS: dict[str, str] = {"all": "all", "open": "open", "new": "not seen", "seen": "seen"} | {
     str(label): word for label, word in LABELS.items()
 }
 RELOAD_BEATS = 8  # two seconds between looks for new alerts, quarters of a second
-
-
-class AlertTable(DataTable[Text]):
-    """With vi's keys, and help of its own."""
-
-    HELP = """\
-## Alerts
-
-**/** searches in camera, reason and note as you type. **f** steps through states and labels,
-**c** narrows to the camera under the cursor, **d** to the last days, **o** sorts.
-**PgUp/PgDn** at the ends of the table, or **,** and **.**, turn the page.
-
-**a** acknowledges, **t** says it was true, **n** that this is normal here, **y** that you are
-not sure, **e** writes a note, **u** takes back what you said last. What you label normal is
-what the camera can learn from.
-"""
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "cursor_down", show=False),
-        Binding("k", "cursor_up", show=False),
-        Binding("g", "scroll_top", show=False),
-        Binding("G", "scroll_bottom", show=False),
-    ]
 
 
 class AlertsScreen(Page):
@@ -70,7 +46,7 @@ class AlertsScreen(Page):
         self.desk = self.dashboard.desk
         self.filters = Static(id="filters", markup=False)
         self.search = Input(placeholder="camera, reason or note", id="search")
-        self.table = AlertTable(cursor_type="row", zebra_stripes=False, id="alerts")
+        self.table = AlertTable(several=self.dashboard.fleet.several)
         self._loaded = -1
         self._known = -1
         yield self.filters
@@ -80,14 +56,12 @@ class AlertsScreen(Page):
     def on_mount(self) -> None:
         """Columns once, rows as they are asked for."""
         super().on_mount()
-        for title in COLUMNS:
-            self.table.add_column(title, key=title)
         self.table.focus()
         self.action_reload()
 
     def themed(self, palette: Palette) -> None:
         """Rows have colours of their own."""
-        self._fill(palette)
+        self._show(palette)
 
     def paint(self, palette: Palette, beat: int) -> None:
         """Rows that changed; new alerts every two seconds, and only on the first page."""
@@ -96,7 +70,7 @@ class AlertsScreen(Page):
         if changes == self._known:
             return
         for place in self.desk.refreshed():
-            self._update(self.desk.rows[place], palette)
+            self.table.update(self.desk.rows[place], palette)
         if self.desk.page == 0 and beat % RELOAD_BEATS == 0:
             self._known = changes
             self.action_reload()
@@ -112,58 +86,11 @@ class AlertsScreen(Page):
             self.dashboard.fail(error)
             return
         self._known = sum(site.alert_changes for site in self.dashboard.fleet.sites)
-        self._fill(self.dashboard.palette)
+        self._show(self.dashboard.palette)
 
-    def _fill(self, palette: Palette) -> None:
-        """All rows anew, with the cursor on the alert it stood on."""
-        key, offset = self._cursor_key(), self.table.scroll_offset.y
-        with self.app.batch_update():
-            self.table.clear()
-            for seen in self.desk.rows:
-                self.table.add_row(*self._cells(seen, palette), key=_key(seen))
-            if key is not None and key in self.table.rows:
-                self.table.move_cursor(row=self.table.get_row_index(key))
-                self.table.scroll_to(y=offset, animate=False)
+    def _show(self, palette: Palette) -> None:
+        self.table.fill(self.desk.rows, palette)
         self._say_where(palette)
-
-    def _cursor_key(self) -> RowKey | None:
-        """Of the table as it stands, whatever has been loaded since."""
-        if not self.table.is_valid_row_index(self.table.cursor_row):
-            return None
-        return self.table.ordered_rows[self.table.cursor_row].key
-
-    def _update(self, seen: Seen, palette: Palette) -> None:
-        try:
-            for title, cell in zip(COLUMNS, self._cells(seen, palette), strict=True):
-                self.table.update_cell(_key(seen), title, cell, update_width=False)
-        except CellDoesNotExist:  # the page was turned meanwhile
-            return
-
-    def _cells(self, seen: Seen, palette: Palette) -> list[Text]:
-        alert, now = seen.alert, seen.site.now
-        going = alert.phase != "end"
-        tone = palette.tone("alert") if going else palette.text
-        quiet = palette.dim if alert.acknowledged_at and not going else tone
-        name = (
-            f"{seen.site.name} / {alert.camera}" if self.dashboard.fleet.several else alert.camera
-        )
-        wide = 18 if self.size.width < 100 else 30
-        length = span(since(alert.started_at, now if going else alert.ended_at))
-        label = LABELS[alert.label] if alert.label else ""
-        told = f"{alert.reason}  “{alert.note}”" if alert.note else alert.reason
-        return [
-            Text("▲" if going else "·" if alert.acknowledged_at else "•", tone),
-            Text(when(alert.started_at, now), palette.dim),
-            Text(fit(name, wide), quiet),
-            Text(times(alert.strength), quiet, justify="right"),
-            Text(length, palette.dim, justify="right"),
-            Text(
-                "open" if going and not alert.acknowledged_at else _seen(seen),
-                tone if going else palette.dim,
-            ),
-            Text(label, palette.tone("calm") if label else palette.dim),
-            Text(fit(one_line(told), 80), palette.dim),
-        ]
 
     def _say_where(self, palette: Palette) -> None:
         filters = self.desk.filters
@@ -191,15 +118,12 @@ class AlertsScreen(Page):
     def chosen(self) -> Seen | None:
         """The alert under the cursor."""
         place = self.table.cursor_row
-        return (
-            self.desk.rows[place]
-            if 0 <= place < min(len(self.desk.rows), self.table.row_count)
-            else None
-        )
+        rows = self.desk.rows[: self.table.row_count]
+        return rows[place] if 0 <= place < len(rows) else None
 
     def changed(self, seen: Seen) -> None:
         """Something was said of it."""
-        self._update(seen, self.dashboard.palette)
+        self.table.update(seen, self.dashboard.palette)
 
     @on(DataTable.RowSelected)
     def _open(self) -> None:
@@ -260,15 +184,3 @@ class AlertsScreen(Page):
     @on(Input.Submitted, "#search")
     def _found(self) -> None:
         self.table.focus()
-
-    def action_export(self) -> None:
-        """All alerts that match, to a file."""
-        self.dashboard.deeds.export(self.desk)
-
-
-def _key(seen: Seen) -> str:
-    return f"{seen.site.name}\n{seen.alert.id}"
-
-
-def _seen(seen: Seen) -> str:
-    return "seen" if seen.alert.acknowledged_at else phase(seen) if not seen.alert.label else "new"

@@ -142,6 +142,10 @@ with the alerts that nobody labelled true.
 
     # what a person does
 
+    def camera_shown(self) -> Camera:
+        """The one that it is about."""
+        return self.camera
+
     def action_heat(self) -> None:
         """The map of what is unusual, over the picture or not."""
         self._heat = not self._heat
@@ -153,27 +157,6 @@ with the alerts that nobody labelled true.
         self._span = (self._span + 1) % len(SPANS_S)
         self.dashboard.tell(f"curve: the last {span(SPANS_S[self._span])}")
         self.repaint()
-
-    def action_mute(self) -> None:
-        """No notices for a while."""
-        self.dashboard.deeds.ask_mute(self.camera)
-
-    def action_acknowledge(self) -> None:
-        """Acknowledge its newest alert."""
-        self.dashboard.deeds.acknowledge_camera(self.camera)
-
-    def action_pause(self) -> None:
-        """Pause, or go on."""
-        paused = self.camera.status.state == "paused"
-        self.dashboard.deeds.act(self.camera, "resume" if paused else "pause")
-
-    def action_snapshot(self) -> None:
-        """Take a picture and judge it."""
-        self.dashboard.deeds.act(self.camera, "snapshot")
-
-    def action_relearn(self) -> None:
-        """Ask, then forget what is normal here and learn it anew."""
-        self.dashboard.deeds.ask_relearn(self.camera)
 
     def action_alert(self) -> None:
         """The page of its newest alert."""

@@ -11,6 +11,7 @@ from monitor.tui.messages import AlertChosen, CameraChosen
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.screens.page import Page
 from monitor.tui.state.settings import Density
+from monitor.tui.state.site import Camera
 from monitor.tui.state.words import span
 from monitor.tui.widgets.bars import Newest
 from monitor.tui.widgets.wall import Wall
@@ -105,21 +106,9 @@ class LiveScreen(Page):
     def _open_alert(self, event: AlertChosen) -> None:
         self.dashboard.open_alert(event.seen)
 
-    def action_newest(self) -> None:
-        """The newest alert's page."""
-        newest = self.dashboard.fleet.newest()
-        if newest:
-            self.dashboard.open_alert(newest[0])
-
-    def action_acknowledge(self) -> None:
-        """Acknowledge the alert of the camera under the cursor."""
-        if self.wall.chosen is not None:
-            self.dashboard.deeds.acknowledge_camera(self.wall.chosen)
-
-    def action_mute(self) -> None:
-        """No notices of the camera under the cursor for a while."""
-        if self.wall.chosen is not None:
-            self.dashboard.deeds.ask_mute(self.wall.chosen)
+    def camera_shown(self) -> Camera | None:
+        """Under the cursor."""
+        return self.wall.chosen
 
     def action_density(self) -> None:
         """Larger and smaller tiles."""

@@ -1,5 +1,10 @@
-"""What all full screens share: a line on top, a banner, a footer, and being painted on demand."""
+"""What all full screens share: a line on top, a banner, a footer, and being painted on demand.
 
+And what can be done with the alert or the camera that a screen shows, the same by key everywhere
+and by name in the command palette.
+"""
+
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -7,7 +12,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
+from monitor.api.schema import Label
 from monitor.tui.renderables.palette import Palette
+from monitor.tui.state.fleet import Seen
+from monitor.tui.state.site import Camera
 from monitor.tui.widgets.bars import Banner, TopLine
 
 if TYPE_CHECKING:
@@ -68,3 +76,83 @@ class Page(Screen[None]):
         self.banner.paint(palette)
         if beat % 2 == 0:
             self.top.paint(palette)
+
+    # what it shows
+
+    def camera_shown(self) -> Camera | None:
+        """The one that it is about, or under the cursor."""
+        return None
+
+    def chosen(self) -> Seen | None:
+        """The alert that it is about, or under the cursor; of a camera its open or newest one."""
+        camera = self.camera_shown()
+        return None if camera is None else self.dashboard.fleet.newest_of(camera)
+
+    def changed(self, seen: Seen) -> None:
+        """Something was said of an alert."""
+
+    # what a person does with it
+
+    def action_acknowledge(self) -> None:
+        """The alert, or take that back."""
+        camera, deeds = self.camera_shown(), self.dashboard.deeds
+        if camera is not None:
+            deeds.acknowledge_camera(camera)
+        elif (seen := self.chosen()) is not None:
+            deeds.acknowledge(seen)
+
+    def action_label(self, label: Label) -> None:
+        """Say what the alert was."""
+        if (seen := self.chosen()) is not None:
+            self.dashboard.deeds.label(seen, label)
+
+    def action_note(self) -> None:
+        """Write a line on the alert."""
+        if (seen := self.chosen()) is not None:
+            self.dashboard.deeds.ask_note(seen)
+
+    def action_pin(self) -> None:
+        """Keep the alert for ever, or as others."""
+        if (seen := self.chosen()) is not None:
+            self.dashboard.deeds.pin(seen)
+
+    def action_open_clip(self) -> None:
+        """Of the alert."""
+        if (seen := self.chosen()) is not None:
+            self.dashboard.deeds.open_clip(seen)
+
+    def action_undo(self) -> None:
+        """What was said last, of whatever alert."""
+        self.dashboard.deeds.undo()
+
+    def action_export(self) -> None:
+        """Alerts that match the filters."""
+        self.dashboard.deeds.export(self.dashboard.desk)
+
+    def action_newest(self) -> None:
+        """The newest alert's page."""
+        if newest := self.dashboard.fleet.newest():
+            self.dashboard.open_alert(newest[0])
+
+    def action_mute(self) -> None:
+        """No notices of the camera for a while."""
+        self._with_camera(self.dashboard.deeds.ask_mute)
+
+    def action_pause(self) -> None:
+        """Pause the camera, or go on."""
+        self._with_camera(self.dashboard.deeds.pause_or_resume)
+
+    def action_relearn(self) -> None:
+        """Ask, then let the camera forget what is normal and learn it anew."""
+        self._with_camera(self.dashboard.deeds.ask_relearn)
+
+    def action_snapshot(self) -> None:
+        """Take a picture and keep it."""
+        self._with_camera(self.dashboard.deeds.snapshot)
+
+    def _with_camera(self, deed: Callable[[Camera], None]) -> None:
+        camera = self.camera_shown()
+        if camera is None:
+            self.dashboard.tell("choose a camera first: 1 Live")
+        else:
+            deed(camera)

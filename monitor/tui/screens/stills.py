@@ -114,17 +114,18 @@ class StillsScreen(Page):
             trend,
         ]
 
-    def _chosen(self) -> Camera | None:
+    def camera_shown(self) -> Camera | None:
+        """Under the cursor."""
         lines = self.lines()
         place = self.table.cursor_row
         return lines[place] if 0 <= place < len(lines) else None
 
     def _fetch(self) -> None:
-        if self.is_current and self._chosen() is not None:
+        if self.is_current and self.camera_shown() is not None:
             self.dashboard.do(self._fetch_pictures, "stills")
 
     async def _fetch_pictures(self) -> None:
-        camera = self._chosen()
+        camera = self.camera_shown()
         if camera is None or camera.site.link == "lost":
             return
         palette, engine = self.dashboard.palette, self.dashboard.engine_of(camera)
@@ -166,7 +167,7 @@ class StillsScreen(Page):
 
     @on(DataTable.RowSelected)
     def _open(self) -> None:
-        camera = self._chosen()
+        camera = self.camera_shown()
         if camera is not None:
             self.dashboard.open_camera(camera)
 
