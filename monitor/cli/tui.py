@@ -1,5 +1,6 @@
 """`oddwatch tui`: a dashboard in the terminal, attached to engines that run, or to a result."""
 
+import logging
 import os
 import shlex
 import sys
@@ -101,18 +102,21 @@ def play(place: str, since: str | None, until: str | None, images: Images) -> No
     from monitor.tui.replay_app import ReplayDashboard
     from monitor.tui.state.result import read_result
     from monitor.tui.state.settings import settings_path
+    from monitor.tui.terminal import kept_usable
 
     file = Path(database(place))
     if "://" not in place and not file.is_file():
         if since or until:
             raise UsageError(f"--from and --to are for a store, and {place} has no {file.name}")
-        ReplayDashboard(read_result(Path(place)), settings=settings_path()).run()
+        with kept_usable():
+            ReplayDashboard(read_result(Path(place)), settings=settings_path()).run()
         return
     from monitor.tui.state.stretch import read_stretch
 
     with open_store(place, read_only=True) as store:
         recording = read_stretch(store, file.parent, parse_time(since), parse_time(until))
-    ReplayDashboard(recording, settings=settings_path(), images=images.value).run()
+    with kept_usable():
+        ReplayDashboard(recording, settings=settings_path(), images=images.value).run()
 
 
 def show(
@@ -134,11 +138,13 @@ def show(
     _check_terminal()
     from monitor.tui.app import Dashboard
     from monitor.tui.state.settings import settings_path
+    from monitor.tui.terminal import kept_usable
 
     held = secret(token)
     engines = [_client(place, held) for place in places]
     dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=started)
-    return dashboard.run() == "stop"
+    with kept_usable():
+        return dashboard.run() == "stop"
 
 
 def serve(places: Sequence[str], address: str, *, token: str = "") -> None:
@@ -167,9 +173,17 @@ def serve(places: Sequence[str], address: str, *, token: str = "") -> None:
 def _check_terminal() -> None:
     if os.environ.get("TEXTUAL_DRIVER"):
         return  # drawn somewhere else, such as in a browser
-    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last of them
-    if not all(stream.isatty() for stream in streams):
+    if not _is_terminal():
         raise UsageError(NO_TERMINAL)
+    if 0 in os.get_terminal_size(2):
+        raise UsageError("this terminal does not say how large it is: stty cols 80 rows 24")
+    # it would write a traceback where a terminal does not say how large its cells are
+    logging.getLogger("textual_image").addHandler(logging.NullHandler())
+
+
+def _is_terminal() -> bool:
+    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last of them
+    return all(stream.isatty() for stream in streams)
 
 
 def secret(reference: str) -> str:

@@ -37,6 +37,7 @@ from monitor.tui.state.desk import Desk, Source
 from monitor.tui.state.fleet import Fleet, Seen
 from monitor.tui.state.settings import Remembered, load_settings, save_settings
 from monitor.tui.state.site import Camera, Site
+from monitor.tui.terminal import leave_on_signals
 from monitor.tui.themes import OWN, palette
 from monitor.tui.widgets.picture import Images
 
@@ -61,6 +62,7 @@ class Dashboard(App[str]):
         "health": HealthScreen,
     }
     DEFAULT_MODE: ClassVar[str] = "live"
+    rings = True  # whether an alert is more than something to be seen
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
     COMMANDS: ClassVar = App.COMMANDS | {Commands}
@@ -119,6 +121,7 @@ class Dashboard(App[str]):
         for number, link in enumerate(self.links):
             self.do(link.follow, f"link-{number}")
         self.set_interval(PAINT_S, self._paint)
+        leave_on_signals(lambda: self.exit("leave"))
 
     async def on_unmount(self) -> None:
         """Let go of the engines; they go on."""
@@ -135,7 +138,8 @@ class Dashboard(App[str]):
         self._beat += 1
         if not self.screen_stack:  # it begins, or ends
             return
-        self.alarm.tell()
+        if self.rings:
+            self.alarm.tell()
         if isinstance(self.screen, Page) and self.screen.ready:
             self.screen.paint(self.palette, self._beat)
 

@@ -1,5 +1,6 @@
 """What `oddwatch tui` refuses before it draws."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -37,3 +38,13 @@ def test_wrong_use_is_one_line(
     assert done.status in {1, 2}
     assert said in done.err
     assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_terminal_without_a_size_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
+    monkeypatch.setattr("monitor.cli.tui._is_terminal", lambda: True)
+    monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((0, 0)))
+    done = call(capsys, "tui")
+    assert (done.status, done.err.strip()[-24:]) == (2, "is: stty cols 80 rows 24")
