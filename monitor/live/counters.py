@@ -29,7 +29,7 @@ class Counters:
     def score(self, now_s: float, age_s: float, strength: float, p_value: float | None) -> None:
         """A frame was scored."""
         self.scored += 1
-        self.curve.append((now_s, strength, p_value))
+        self.curve.append((now_s - age_s, strength, p_value))  # of the frame, as alerts are
         self._scored.append((now_s, age_s))
         while self._scored[0][0] < now_s - AGE_S:
             self._scored.popleft()

@@ -1,9 +1,12 @@
 """The engine as its API shows it: statuses, readings, health, log, pictures; what may be done."""
 
 import asyncio
+import platform
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime, timedelta
+from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,10 @@ if TYPE_CHECKING:
 
 PICTURE_FRESH_S = 1.0  # a picture is encoded at most so often per camera
 BEFORE = 50  # alerts that a new client is told of
+VERSIONS = {
+    "python": platform.python_version(),
+    **{name: version(name) for name in ("torch", "av", "numpy") if find_spec(name)},
+}
 
 
 class LiveView:
@@ -79,6 +86,7 @@ class LiveView:
             loop_lag_s=round(engine.loop_lag_s, 4),
             rss_bytes=psutil.Process().memory_info().rss,
             runtime=crew.runtime,
+            versions=VERSIONS,
         )
 
     def cameras(self) -> Sequence[CameraStatus]:

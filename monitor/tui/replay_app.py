@@ -90,6 +90,7 @@ class Timeline(Widget):
 class ReplayDashboard(Dashboard):
     """Same screens, same view-model; space plays, comma and full stop step."""
 
+    rings = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play"),
         Binding("comma", "step(-1)", "Back", key_display=","),

@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from datetime import datetime
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 
@@ -59,7 +60,7 @@ def state_words(camera: Camera) -> str:
         alert = site.alerts.get(camera.status.open_alert or "")
         return f"{look.word} {span(since(alert.started_at, site.now))}" if alert else look.word
     if look.tone in {"bad", "warn"}:
-        return f"{look.word} {span(since(camera.status.since, site.now))}"
+        return f"{look.word} {span(since(camera.since, site.now))}"
     return look.word
 
 
@@ -101,12 +102,19 @@ def _middle(camera: Camera, frame: Frame, palette: Palette, inner: int, rows: in
         lines = _progress(camera, palette, inner)[:rows]
     elif said:
         tone = palette.tone(camera.look.tone)
-        shown = textwrap.wrap(said, inner)[: max(1, rows - 2)] or [""]
-        lines = [[words(text, tone, inner)] for text in shown]
+        curve = 0 if camera.out_since else 1 if rows < 5 else 2  # nothing is scored while it is out
+        lines = [[words(text, tone, inner)] for text in _wrapped(said, inner, rows - curve)]
     left = rows - len(lines)
     if left > 0:
         lines += draw_curve(camera, frame.span_s, inner, left, palette)
     return lines
+
+
+def _wrapped(text: str, cells: int, most: int) -> list[str]:
+    """At most so many lines, at least one, the last with an ellipsis where it was cut."""
+    lines = textwrap.wrap(text, cells)
+    most = max(1, most)
+    return [*lines[: most - 1], fit(" ".join(lines[most - 1 :]), cells)] if lines else [""]
 
 
 def explain(camera: Camera) -> str:
@@ -127,7 +135,9 @@ def _progress(camera: Camera, palette: Palette, inner: int) -> list[Line]:
         Segment(bar(learning.share, inner - len(percent)), tone),
         Segment(percent, palette.text),
     ]
-    return [[words(f"{learning.step}: {learning.text}", palette.dim, inner)], done]
+    told = f"{learning.step}: {learning.text}"
+    told = told if cell_len(told) <= inner else learning.text
+    return [[words(told, palette.dim, inner)], done]
 
 
 def draw_curve(camera: Camera, span_s: int, cells: int, rows: int, palette: Palette) -> list[Line]:

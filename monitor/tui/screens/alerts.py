@@ -1,7 +1,10 @@
 """All alerts, in a table with filters: to be found, gone through and judged."""
 
+import asyncio
+from collections.abc import Awaitable, Callable
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -17,9 +20,14 @@ from monitor.tui.state.fleet import Seen
 from monitor.tui.state.words import LABELS, count, fit
 from monitor.tui.widgets.alert_table import AlertTable
 
-PHASE_WORDS: dict[str, str] = {"all": "all", "open": "open", "new": "not seen", "seen": "seen"} | {
-    str(label): word for label, word in LABELS.items()
-}
+DAY_WORDS = {0: "all days", 1: "last day", 7: "last week", 30: "last month", 365: "last year"}
+PHASE_WORDS: dict[str, str] = {
+    "all": "all states",
+    "open": "open",
+    "new": "not seen",
+    "seen": "seen",
+} | {str(label): word for label, word in LABELS.items()}
+TYPED_S = 0.2  # between letters of a word; longer than most people take
 RELOAD_BEATS = 8  # two seconds between looks for new alerts, quarters of a second
 
 
@@ -47,7 +55,7 @@ class AlertsScreen(Page):
         self.filters = Static(id="filters", markup=False)
         self.search = Input(placeholder="camera, reason or note", id="search")
         self.table = AlertTable(several=self.dashboard.fleet.several)
-        self._loaded = -1
+        self._waiting = True  # for what a person asked for
         self._known = -1
         yield self.filters
         yield self.search
@@ -79,12 +87,18 @@ class AlertsScreen(Page):
         """Ask the engine for this page again."""
         self.dashboard.do(self._load, "alerts")
 
+    async def _load_soon(self) -> None:
+        """Not for every letter: the next one cancels this."""
+        await asyncio.sleep(TYPED_S)
+        await self._load()
+
     async def _load(self) -> None:
         try:
             await self.desk.load()
         except MonitorError as error:
             self.dashboard.fail(error)
             return
+        self._waiting = False
         self._known = sum(site.alert_changes for site in self.dashboard.fleet.sites)
         self._show(self.dashboard.palette)
 
@@ -95,22 +109,26 @@ class AlertsScreen(Page):
     def _say_where(self, palette: Palette) -> None:
         filters = self.desk.filters
         line = Text(" ", no_wrap=True, overflow="ellipsis")
-        for key, name, value, plain in (
-            ("f", "state", PHASE_WORDS[filters.phase], filters.phase == "all"),
-            ("c", "camera", fit(filters.camera, 20) or "any", not filters.camera),
-            ("d", "days", str(filters.days or "any"), not filters.days),
-            ("s", "sort", filters.sort, filters.sort == "newest"),
+        for key, value, plain in (
+            ("f", PHASE_WORDS[filters.phase], filters.phase == "all"),
+            ("c", fit(filters.camera, 14) or "all cameras", not filters.camera),
+            ("d", DAY_WORDS[filters.days], not filters.days),
+            ("s", filters.sort, filters.sort == "newest"),
         ):
-            line.append(f"{key} ", palette.accent).append(f"{name} ", palette.dim)
-            line.append(f"{value}   ", palette.text if plain else palette.tone("warn"))
-        line.append(self._place(), palette.text)
+            line.append(f"{key} ", palette.accent)
+            line.append(f"{value}  ", palette.dim if plain else palette.tone("warn"))
+        place = self._place()
+        room = self.size.width - line.cell_len - cell_len(place) - 1
+        line.append(" " * max(0, room) + place, palette.text)
         self.filters.update(line)
 
     def _place(self) -> str:
         desk = self.desk
+        if self._waiting:
+            return "searching …" if desk.filters.text else "loading …"
         if not desk.total:
             return "no alert matches" if desk.filters != type(desk.filters)() else "no alerts yet"
-        page = f", page {desk.page + 1} of {desk.pages:,}" if desk.total > PAGE else ""
+        page = f", {desk.page + 1}/{desk.pages:,}" if desk.total > PAGE else ""
         return count(desk.total, "alert") + page
 
     # what a person does
@@ -133,9 +151,14 @@ class AlertsScreen(Page):
 
     def _narrow(self, **changes: object) -> None:
         self.desk.narrow(**changes)
+        self._ask()
+
+    def _ask(self, load: Callable[[], Awaitable[None]] | None = None) -> None:
+        """For other rows than these, and say so: a search of years takes a moment."""
+        self._waiting = True
         self._say_where(self.dashboard.palette)
         self.table.move_cursor(row=0)
-        self.action_reload()
+        self.dashboard.do(load or self._load, "alerts")
 
     def action_phase(self) -> None:
         """The next state or label."""
@@ -161,8 +184,7 @@ class AlertsScreen(Page):
         page = min(max(self.desk.page + pages, 0), self.desk.pages - 1)
         if page != self.desk.page:
             self.desk.page = page
-            self.table.move_cursor(row=0)
-            self.action_reload()
+            self._ask()
 
     def action_search(self) -> None:
         """Show the line to search by."""
@@ -179,7 +201,8 @@ class AlertsScreen(Page):
     @on(Input.Changed, "#search")
     def _searched(self, event: Input.Changed) -> None:
         if event.value.strip() != self.desk.filters.text:
-            self._narrow(text=event.value.strip())
+            self.desk.narrow(text=event.value.strip())
+            self._ask(self._load_soon)
 
     @on(Input.Submitted, "#search")
     def _found(self) -> None:

@@ -6,7 +6,7 @@ from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Grid, Horizontal, Vertical
 from textual.widgets import DataTable, Static
 
 from monitor.errors import MonitorError
@@ -20,7 +20,7 @@ from monitor.tui.widgets.picture import Picture
 
 COLUMNS = ("line", "state", "judged", "defective", "share", "newest", "trend of the hour")
 TREND = 24  # cells
-DEFECTS = 3  # of the last ones, as pictures
+DEFECTS = 4  # of the last ones, as pictures
 EMPTY = """\
 No product line is watched.
 
@@ -39,6 +39,10 @@ A row per product line: pictures judged, found defective, and the curve of their
 picture is the newest that was judged, beside it the last that were defective; **h** lays the map
 of what is unusual over the newest. **enter** opens the line as a camera.
 """
+
+
+def _framed(picture: Picture, caption: Static) -> Vertical:
+    return Vertical(picture, caption, classes="still")
 
 
 class StillsScreen(Page):
@@ -61,12 +65,10 @@ class StillsScreen(Page):
         with Vertical(id="stills"):
             yield self.table
             with Horizontal(id="gallery"):
-                for picture, caption in zip(
-                    [self.picture, *self.defects], self.captions, strict=True
-                ):
-                    with Vertical(classes="still"):
-                        yield picture
-                        yield caption
+                yield _framed(self.picture, self.captions[0])
+                with Grid(id="defects"):
+                    for picture, caption in zip(self.defects, self.captions[1:], strict=True):
+                        yield _framed(picture, caption)
         yield self.note
 
     def on_mount(self) -> None:

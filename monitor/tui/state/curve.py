@@ -13,6 +13,17 @@ KEPT_S = 3600
 Levels = NDArray[np.float32]  # NaN where there is no score
 
 
+def held(levels: Levels, most: int) -> Levels:
+    """With gaps of up to `most` places filled by what stood before them, as the engine holds it."""
+    known = ~np.isnan(levels)
+    places = np.arange(len(levels))
+    last = np.maximum.accumulate(np.where(known, places, -1))
+    ahead = np.minimum.accumulate(np.where(known, places, len(levels))[::-1])[::-1]
+    short = (last >= 0) & (ahead < len(levels)) & (ahead - last - 1 <= most)
+    filled: Levels = np.where(short, levels[last], levels)
+    return filled
+
+
 class Curve:
     """A ring of seconds. `last` is the newest reading as it came, None where it was no number."""
 

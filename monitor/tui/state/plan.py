@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from monitor.tui.state.settings import Density
 
-LEAST_WIDTH, MOST_HEIGHT = 33, 16  # a name, a state and three numbers; more says no more
+LEAST_WIDTH, MOST_HEIGHT = 33, 20  # a name, a state and three numbers; more says no more
 SMALL, LARGE = 5, 9
 LINE_WIDTH = 58
 SHAPE = 5.5  # cells of width per line that look like a tile

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Literal
 
 from monitor.api.schema import (
@@ -20,13 +21,16 @@ from monitor.api.schema import (
     ScorePoint,
 )
 from monitor.tui.state.curve import Curve
-from monitor.tui.state.words import ALERT, LOST, Look, look_of
+from monitor.tui.state.words import ALERT, LOOKS, LOST, Look, look_of
 
 MOST_ALERTS = 500  # newest kept here; older ones are asked for page by page
 MOST_LOG = 2000
 MOST_HEALTH = 300
+AT_ONCE = 50  # newest lines of the log among which one may come again
 SLOW_S = 6.0  # an engine says something every five seconds at least
 
+OUT = ("backoff", "stalled", "failed")  # there are no pictures
+OUTAGES = ("offline", "stalled", "failed")  # health events of that
 LinkState = Literal["connecting", "live", "lost"]
 
 
@@ -40,6 +44,7 @@ class Camera:
     curve: Curve = field(default_factory=Curve)
     changes: int = 0
     gone: bool = False  # the engine has it no more; for pages that are open
+    out_since: datetime | None = None  # without pictures, through all attempts to connect
 
     @property
     def name(self) -> str:
@@ -49,7 +54,24 @@ class Camera:
     @property
     def look(self) -> Look:
         """Its state; nothing is known of it while its engine is lost."""
-        return LOST if self.site.link == "lost" else look_of(self.status)
+        if self.site.link == "lost":
+            return LOST
+        again = self.status.state == "connecting" and self.out_since is not None
+        return LOOKS["backoff"] if again else look_of(self.status)
+
+    @property
+    def since(self) -> datetime:
+        """When its state began; of a camera that is tried again and again, when it was lost."""
+        return self.out_since or self.status.since
+
+    def take(self, status: CameraStatus) -> None:
+        """A newer status."""
+        self.status = status
+        self.changes += 1
+        if status.state in OUT:
+            self.out_since = min(self.out_since or status.since, status.since)
+        elif status.state != "connecting":
+            self.out_since = None
 
     @property
     def score(self) -> float | None:
@@ -117,11 +139,7 @@ class Site:
         self.take_scores(message.scores)
         self._take_alerts(message.alerts, quiet=first)
         self._take_health(message.health, replace=first)
-        if message.log:
-            if first:
-                self.log.clear()
-            self.log.extend(message.log)
-            self.log_changes += 1
+        self._take_log(message.log, replace=first)
 
     def _take_cameras(self, message: Message, *, replace: bool) -> None:
         present = {status.name for status in message.cameras}
@@ -138,13 +156,14 @@ class Site:
         known = self.cameras.get(status.name)
         if known is None:
             place = max((c.place for c in self.cameras.values()), default=-1) + 1
-            self.cameras[status.name] = Camera(self, status, place)
+            self.cameras[status.name] = camera = Camera(self, status, place)
+            camera.take(status)
             self.arrangement += 1
             return
-        if look_of(known.status) is not look_of(status) or known.status.kind != status.kind:
+        before, kind = known.look, known.status.kind
+        known.take(status)
+        if known.look is not before or kind != status.kind:
             self.arrangement += 1
-        known.status = status
-        known.changes += 1
 
     def take_scores(self, points: Iterable[ScorePoint]) -> None:
         """Readings, in any number and order; those of unknown cameras are left out."""
@@ -173,8 +192,25 @@ class Site:
             self.health.clear()
         for event in events:
             self.health[event.id] = event
+            self._take_outage(event)
         while len(self.health) > MOST_HEALTH:
             del self.health[next(iter(self.health))]
+
+    def _take_log(self, lines: Iterable[LogLine], *, replace: bool) -> None:
+        """What was logged while a stream began is told twice."""
+        if replace:
+            self.log.clear()
+        known = set(islice(reversed(self.log), AT_ONCE))
+        new = [line for line in lines if line not in known]
+        if new:
+            self.log.extend(new)
+            self.log_changes += 1
+
+    def _take_outage(self, event: HealthView) -> None:
+        """It has been out for longer than its newest attempt to connect."""
+        camera = self.cameras.get(event.camera or "")
+        if camera is not None and camera.out_since and event.kind in OUTAGES and not event.ended_at:
+            camera.out_since = min(camera.out_since, event.started_at)
 
     def remember(self, alert: AlertView) -> None:
         """An alert as it is after something was said of it."""

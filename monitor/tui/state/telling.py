@@ -54,7 +54,7 @@ def of_camera(camera: Camera) -> list[Said]:
 def begun(camera: Camera) -> datetime:
     """When its open alert began, else its state."""
     alert = camera.site.alerts.get(camera.status.open_alert or "")
-    return alert.started_at if alert is not None else camera.status.since
+    return alert.started_at if alert is not None else camera.since
 
 
 def _score(camera: Camera) -> str:

@@ -26,6 +26,7 @@ class Look:
 
 
 ALERT = Look("▲", "ALERT", "alert", 0)
+UNSCORED = Look("◔", "no score yet", "learn", 7)
 LOST = Look("✖", "no engine", "idle", 20)
 LOOKS: dict[CameraState, Look] = {
     "blind": Look("◌", "BLIND", "warn", 1),
@@ -45,8 +46,11 @@ LABELS: dict[Label, str] = {"true": "true", "normal_here": "normal here", "unsur
 
 
 def look_of(status: CameraStatus) -> Look:
-    """An open alert outranks what the camera does beside."""
-    return ALERT if status.open_alert else LOOKS[status.state]
+    """An open alert outranks what the camera does beside; what was never scored is not normal."""
+    if status.open_alert:
+        return ALERT
+    scored = status.kind == "stills" or status.score is not None or status.scored_at is not None
+    return LOOKS[status.state] if scored or status.state != "running" else UNSCORED
 
 
 def times(score: float | None) -> str:
@@ -55,9 +59,10 @@ def times(score: float | None) -> str:
         return "no score"
     if not isfinite(score):
         return f"∞{TIMES}" if score > 0 else f"0.00{TIMES}"
-    if abs(score) >= 1000:
+    score = max(0.0, score)  # less than what is typical says nothing
+    if score >= 1000:
         return f"{score:.0e}{TIMES}".replace("e+0", "e").replace("e+", "e")
-    digits = 2 if abs(score) < 10 else 1 if abs(score) < 100 else 0
+    digits = 2 if score < 10 else 1 if score < 100 else 0
     return f"{score:.{digits}f}{TIMES}"
 
 

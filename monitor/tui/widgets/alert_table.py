@@ -9,11 +9,12 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 from textual.widgets.data_table import CellDoesNotExist, RowKey
 
+from monitor.tui.renderables.bars import phase
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.state.fleet import Seen
-from monitor.tui.state.words import LABELS, fit, one_line, since, span, times, when
+from monitor.tui.state.words import fit, one_line, since, span, times, when
 
-COLUMNS = ("", "when", "camera", "strength", "length", "seen", "label", "reason")
+COLUMNS = ("", "when", "camera", "strength", "length", "state", "reason")
 WIDE = 100  # columns of a terminal in which long names have room
 
 
@@ -75,25 +76,18 @@ what the camera can learn from.
         quiet = palette.dim if alert.acknowledged_at and not going else tone
         name = f"{seen.site.name} / {alert.camera}" if self._several else alert.camera
         length = span(since(alert.started_at, now if going else alert.ended_at))
-        label = LABELS[alert.label] if alert.label else ""
-        told = f"{alert.reason}  “{alert.note}”" if alert.note else alert.reason
+        told = f"“{alert.note}”  {alert.reason}" if alert.note else alert.reason
+        state = tone if going else palette.tone("calm") if alert.label else palette.dim
         return [
             Text("▲" if going else "·" if alert.acknowledged_at else "•", tone),
             Text(when(alert.started_at, now), palette.dim),
             Text(fit(name, 18 if self.app.size.width < WIDE else 30), quiet),
             Text(times(alert.strength), quiet, justify="right"),
             Text(length, palette.dim, justify="right"),
-            Text(_seen(seen), tone if going else palette.dim),
-            Text(label, palette.tone("calm") if label else palette.dim),
+            Text(phase(seen), state),
             Text(fit(one_line(told), 80), palette.dim),
         ]
 
 
 def _key(seen: Seen) -> str:
     return f"{seen.site.name}\n{seen.alert.id}"
-
-
-def _seen(seen: Seen) -> str:
-    if seen.alert.acknowledged_at:
-        return "seen"
-    return "open" if seen.alert.phase != "end" else "new"

@@ -13,11 +13,12 @@ from textual_hires_canvas import HiResMode
 from textual_plot import AxisFormatter, PlotWidget
 
 from monitor.tui.renderables.palette import Palette
-from monitor.tui.state.curve import Levels
+from monitor.tui.state.curve import Levels, held
 from monitor.tui.state.words import TIMES
 
 Moments = NDArray[np.float64]
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
+HELD_S = 6.0  # between scores of a picture in which nothing moves, and a little
 LEAST_TOP = 1.5  # times the threshold; so that the threshold is always in sight
 MOST_TOP = 50.0  # a single reading of a thousand would flatten all others
 
@@ -91,6 +92,7 @@ class Chart(PlotWidget):
         self.set_ylimits(0.0, top)
         self._shade(shades, begin, end, top, palette)
         times = np.linspace(begin, end, len(levels))  # float32 has no room for seconds of today
+        levels = held(levels, int(HELD_S * len(levels) / max(1.0, end - begin)))
         ones = np.ones(len(levels), np.float32)
         marks = _inside(times, shades)
         self._line(times, ones, marks, (palette.dim, palette.dim), palette)

@@ -5,7 +5,7 @@ from rich.style import Style
 
 from monitor.tui.renderables.braille import area, bar, heights
 from monitor.tui.renderables.line import width_of
-from monitor.tui.state.curve import Curve
+from monitor.tui.state.curve import Curve, held
 
 T = 1_772_632_951.0
 
@@ -76,3 +76,12 @@ def test_a_bar_has_its_share():
     assert bar(0.5, 8) == "━━━━╌╌╌╌"
     assert bar(nan, 4) == "╌╌╌╌"
     assert bar(7, 4) == "━━━━"
+
+
+def test_a_score_stands_until_the_next_where_that_comes_soon():
+    nan = np.nan
+    levels = np.array([nan, 1, nan, nan, 2, nan, nan, nan, 3, nan], np.float32)
+    filled = [nan, 1, 1, 1, 2, nan, nan, nan, 3, nan]
+    np.testing.assert_array_equal(held(levels, 2), np.array(filled, np.float32))
+    np.testing.assert_array_equal(held(levels, 0), levels)
+    assert np.isnan(held(np.full(5, nan, np.float32), 3)).all()

@@ -2,12 +2,13 @@
 
 import pytest
 
-from monitor.api.schema import HealthView, Message, ScorePoint
+from monitor.api.schema import HealthView, LogLine, Message, ScorePoint
 from monitor.tui.state.curve import Curve
 from monitor.tui.state.fleet import STORM, Fleet, Ringing
 from monitor.tui.state.plan import plan
 from monitor.tui.state.settings import Remembered, load_settings, save_settings
 from monitor.tui.state.site import Site
+from monitor.tui.state.words import look_of
 from tests.monitor.tui.scripted import NOW, ago, alert, busy, camera, engine_status
 
 
@@ -95,6 +96,37 @@ def test_a_score_that_is_no_number_leaves_the_one_of_the_status():
     )
     assert one.cameras["a"].curve.last is None
     assert one.cameras["a"].score == 0.31
+
+
+def test_a_camera_that_was_never_scored_is_not_called_normal():
+    unscored = camera("a", score=None, scored_at=None)
+    assert look_of(unscored).word == "no score yet"
+    assert look_of(camera("a", score=0.2)).word == "normal"
+    assert look_of(camera("a", kind="stills", score=None, scored_at=None)).word == "normal"
+
+
+def test_a_camera_that_is_tried_again_and_again_is_out_since_the_first_failure():
+    one = site(whole(camera("a"), camera("b", state="backoff", since=ago(5))))
+    fleet, out = Fleet([one]), one.cameras["b"]
+    for state, seconds in (("connecting", 4), ("backoff", 3), ("connecting", 1)):
+        one.take(Message(cameras=[camera("b", state=state, since=ago(seconds))]))
+        assert (out.look.word, out.since) == ("RETRYING", ago(5))
+        assert names(fleet) == ["b", "a"]
+    event = HealthView(
+        id="1", camera="b", kind="offline", severity="warning", text="x", started_at=ago(7200)
+    )
+    one.take(Message(health=[event]))
+    assert out.since == ago(7200)
+    one.take(Message(cameras=[camera("b", since=ago(0))]))
+    assert (out.look.word, out.since) == ("normal", ago(0))
+
+
+def test_a_line_that_was_logged_while_the_stream_began_is_shown_once():
+    lines = [LogLine(at=ago(n), level="info", text=f"line {n}") for n in (3, 2, 1)]
+    one = site(whole())
+    one.take(Message(log=lines[:2]))
+    one.take(Message(log=lines[1:]))
+    assert list(one.log) == lines
 
 
 def test_an_older_revision_of_an_alert_is_left_out():

@@ -139,7 +139,7 @@ def test_alerts_are_filtered_searched_and_judged():
         await pilot.press("j", "t")
         await until(pilot, lambda: engine.said)
         assert engine.said[-1][1].label == "true"
-        await until(pilot, lambda: "true" in str(screen.table.get_row_at(1)[6]))
+        await until(pilot, lambda: "true" in str(screen.table.get_row_at(1)[5]))
         await pilot.press("slash", *"gate")
         await until(pilot, lambda: screen.table.row_count == 1)
         await pilot.press("escape")

@@ -26,7 +26,8 @@ from tests.monitor.tui.scripted import NOW, ago, camera
 @pytest.mark.parametrize(
     ("score", "said"),
     [(1.8, "1.80" + TIMES), (12.34, "12.3" + TIMES), (240.0, "240" + TIMES), (12345.0, "1e4" + TIMES), (0.0, "0.00" + TIMES),  # noqa: E501
-     (-0.2, "-0.20" + TIMES), (nan, "no score"), (None, "no score"), (inf, "∞" + TIMES)],
+     (-0.2, "0.00" + TIMES), (-1e9, "0.00" + TIMES), (nan, "no score"), (None, "no score"),
+     (inf, "∞" + TIMES)],
 )  # fmt: skip
 def test_scores_are_said_as_times_the_threshold(score, said):
     assert times(score) == said
