@@ -1,6 +1,6 @@
 """A node's folder: the engine's configuration, its models, and the keeper. Knows nothing of Ray.
 
-node.toml    cameras of this node; its absence means none
+node.toml    cameras of this node; where it has none and never had, there is no such file
 book.json    digest of the configuration, and the highest coordinator that was obeyed
 models/      by content
 out/         the engine's own: events.db, evidence, api.json
@@ -76,7 +76,7 @@ class House:
         wanted = sorted(cameras)
         self._bring_models(book, wanted)
         config = self.folder / "node.toml"
-        if wanted:
+        if wanted or self._has_evidence():
             text = node_toml(book, wanted, self.folder)
             if not config.exists() or config.read_text() != text:
                 write_atomically(config, text)
@@ -123,6 +123,10 @@ class House:
         until_s = time.monotonic() + STOP_S + 15.0
         while self.keeper_pid() and time.monotonic() < until_s:
             time.sleep(0.1)
+
+    def _has_evidence(self) -> bool:
+        """An engine without cameras hands out what it has, and removes what is old."""
+        return (self.folder / "out" / "events.db").exists()
 
     def _starting(self) -> bool:
         """Whether a keeper that was launched is on its way."""

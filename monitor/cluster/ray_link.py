@@ -2,16 +2,19 @@
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import StringIO
+from pathlib import Path
 from types import ModuleType
 
 from monitor.errors import MonitorError, UsageError
 
 NAMESPACE = "oddwatch"
+KNOCK_S = 5.0
 
 
 class ClusterError(MonitorError):
@@ -58,6 +61,7 @@ def connected(address: str) -> Iterator[ModuleType]:
 
 def connect(ray: ModuleType, address: str) -> None:
     """As `connected`, for good."""
+    _knock(address)
     said = StringIO()
     try:
         with redirect_stderr(said), redirect_stdout(said):
@@ -79,6 +83,26 @@ def connect(ray: ModuleType, address: str) -> None:
                 "install the same Ray and Python on all machines"
             ) from error
         raise ClusterError(_nothing_there(address, error)) from error
+
+
+def _knock(address: str) -> None:
+    """Ray itself tries for minutes where nobody listens."""
+    place = address
+    if address == "local":
+        return
+    if address == "auto":
+        current = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"  # noqa: S108
+        known = current.read_text().strip() if current.is_file() else ""
+        place = os.environ.get("RAY_ADDRESS") or known
+        if not place or place in ("auto", "local"):
+            return  # Ray looks for one that runs here, and is quick to say that there is none
+    host, _, port = place.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdigit():
+        raise ClusterError(f"{place}: expected the cluster's HOST:PORT, such as 192.0.2.1:6379")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_S).close()
+    except (OSError, OverflowError) as error:
+        raise ClusterError(_nothing_there(place, error)) from error
 
 
 def _nothing_there(address: str, error: Exception) -> str:

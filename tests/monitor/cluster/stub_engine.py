@@ -13,7 +13,7 @@ config = Path(sys.argv[1])
 
 
 def read(*_: object) -> None:
-    names = [camera["name"] for camera in tomllib.loads(config.read_text())["camera"]]
+    names = [camera["name"] for camera in tomllib.loads(config.read_text()).get("camera", [])]
     (out / "watching.json").write_text(json.dumps(names))
 
 

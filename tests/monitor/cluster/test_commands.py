@@ -1,6 +1,8 @@
 """What the commands say, without a cluster."""
 
+import socket
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -39,16 +41,41 @@ def refusing(error: Exception) -> SimpleNamespace:
     return SimpleNamespace(init=init)
 
 
-def test_no_cluster_and_another_version_are_one_line_each() -> None:
+def test_no_cluster_and_another_version_are_one_line_each(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
     nothing = refusing(ConnectionError("Could not find any running Ray instance.\nPlease"))
     with pytest.raises(ClusterError, match="there is no Ray cluster on this machine: start one"):
         connect(nothing, "auto")  # type: ignore[arg-type]
     other = refusing(RuntimeError("Version mismatch: The cluster was started with:\n Ray: 2.1"))
-    with pytest.raises(
-        ClusterError, match="the cluster at h:1 runs other versions: Version"
-    ) as got:
-        connect(other, "h:1")  # type: ignore[arg-type]
+    with (
+        socket.create_server(("127.0.0.1", 0)) as there,
+        pytest.raises(ClusterError, match=r"127\.0\.0\.1:.* runs other versions: Version") as got,
+    ):
+        connect(other, f"127.0.0.1:{there.getsockname()[1]}")  # type: ignore[arg-type]
     assert "\n" not in str(got.value)
+
+
+def test_nobody_at_the_address_is_said_before_ray_tries_for_minutes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        place = f"127.0.0.1:{gone.getsockname()[1]}"
+    never = SimpleNamespace()  # has no init
+    line = f"there is no Ray cluster at {place}: start one with .*ConnectionRefusedError"
+    for address in (place, f"ray://{place}"):
+        with pytest.raises(ClusterError, match=r"there is no Ray cluster at .*Refused"):
+            connect(never, address)  # type: ignore[arg-type]
+    (tmp_path / "ray").mkdir()
+    (tmp_path / "ray" / "ray_current_cluster").write_text(place)  # of one that was killed
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with pytest.raises(ClusterError, match=line):
+        connect(never, "auto")  # type: ignore[arg-type]
+    with pytest.raises(ClusterError, match="head: expected the cluster's HOST:PORT"):
+        connect(never, "head")  # type: ignore[arg-type]
 
 
 def test_a_cluster_without_oddwatch_says_how_to_start_it() -> None:

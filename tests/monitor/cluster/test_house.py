@@ -78,6 +78,19 @@ def test_a_node_is_started_changed_and_stopped(house: House) -> None:
     assert house.keeper_pid() == 0
 
 
+def test_a_node_without_cameras_hands_out_what_it_has(house: House) -> None:
+    house.apply(BOOK, ["door"], 1)
+    wait(lambda: state(house) == "running")
+    (house.folder / "out" / "events.db").touch()
+    house.apply(BOOK, [], 1)
+    wait(lambda: watched(house) == [])
+    found = house.state()
+    assert found is not None
+    assert (found.engine, house.cameras) == ("running", frozenset())
+    house.stop()
+    assert house.keeper_pid() == 0
+
+
 def test_an_engine_that_dies_is_started_again_and_one_outlives_its_keeper(house: House) -> None:
     house.apply(BOOK, ["door"], 1)
     wait(lambda: state(house) == "running")
