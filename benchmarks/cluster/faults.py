@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -46,6 +47,7 @@ from monitor.store import Store
 
 HEAD = {"num_cpus": 0, "labels": {"oddwatch-node": "head"}, "include_dashboard": False}
 NULL = (sys.executable, "-m", "benchmarks.live.null_engine")
+MODEL_BYTES = 5_000_000  # of no use to a null scorer, but as large as a model
 NOBODY = 65_534  # PostgreSQL refuses to run as root
 PG = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
@@ -120,7 +122,8 @@ class Trial:
             f'config = "watch.toml"\nfolder = "{self.folder}/nodes"\n'
             f'store = "{self.postgres.url}"\nsettle_s = 20.0\n{listed}'
         )
-        return load_book(self.folder / "fleet.toml", NULL)
+        book = load_book(self.folder / "fleet.toml", NULL)
+        return replace(book, models={"null.pt": os.urandom(MODEL_BYTES)})
 
     def join(self, name: str) -> Any:
         """A node of this name."""

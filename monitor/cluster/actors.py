@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import monitor
+from monitor.cluster.bookshelf import take_book
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.house import House
 from monitor.cluster.membership import Patience
@@ -38,9 +39,10 @@ UNMEASURED = "its capacity cannot be measured: give `capacity` in the fleet's co
 class CoordinatorActor:
     """Named and detached: there is one. It starts an agent on every node that it finds."""
 
-    def __init__(self, book: Book, generation: int) -> None:
+    def __init__(self, generation: int) -> None:
+        """Works by what `bookshelf` has of that generation, also where Ray starts it again."""
+        book = self._book = take_book(generation)
         cluster = book.cluster
-        self._book = book
         self._lock = threading.Lock()
         self._ending = threading.Event()
         self._agents: dict[str, Any] = {}

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Any
 
 from monitor.cluster.actors import COORDINATOR, CoordinatorActor
+from monitor.cluster.bookshelf import put_book
 from monitor.cluster.ray_link import NAMESPACE, ClusterError
 from monitor.cluster.reports import FleetStatus
 from monitor.cluster.settings import Book
@@ -47,7 +48,8 @@ class Fleet:
             max_concurrency=64,
         )
         try:
-            begun = kind.remote(book, generation)
+            put_book(book, generation)
+            begun = kind.remote(generation)
         except ValueError as error:  # Ray has one actor of a name
             raise ClusterError(
                 "somebody else starts a coordinator at this moment; see: oddwatch cluster status"

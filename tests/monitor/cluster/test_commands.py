@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from monitor.cli.far import with_address
+from monitor.cluster import fleet
 from monitor.cluster.fleet import Fleet
 from monitor.cluster.ray_link import ClusterError, connect, load_ray
 from monitor.errors import UsageError
@@ -117,7 +118,8 @@ def ray_with(found: object, begun: object = None) -> SimpleNamespace:
     )  # fmt: skip
 
 
-def test_two_who_start_a_coordinator_at_once_are_told() -> None:
+def test_two_who_start_a_coordinator_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "put_book", lambda *_: None)
     with pytest.raises(ClusterError, match="somebody else starts a coordinator at this moment"):
         Fleet(ray_with(None)).up(None)  # type: ignore[arg-type]
 
