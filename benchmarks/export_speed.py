@@ -3,12 +3,16 @@
     python -m benchmarks.export_speed
     python -m benchmarks.export_speed --detector frame_prediction --preset lite --threads 1
 
-One process; all ways take turns, repeated; medians of one clip alone, and the ratio to torch.
+One process; all ways take turns, repeated; medians of one clip alone, and the ratio to plain torch.
+"plain" is what one writes first: the same layers and weights called in eager mode, in torch's own
+memory layout, one clip at a time, its PSNR as the score and no map (of `frame_prediction` only).
+"eager" is the product's detector, map and all, whose networks are laid out channels last.
 Without --model nothing is learned: what networks cost does not depend on it. Says nothing of
 accuracy then; `oddwatch export` states it for a model.
 """
 
 import argparse
+import copy
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +20,10 @@ from statistics import median
 
 import numpy as np
 import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
 
+from models.detectors.frame_prediction import FramePrediction
 from models.registry import build
 from monitor.exporting import quantised_for_speed, unquantised
 from monitor.model import Model, load_model
@@ -63,6 +70,9 @@ def measure(preset: str, options: argparse.Namespace) -> None:
     shape = (CLIPS, spec.length, spec.channels, *spec.size)
     clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     ways: dict[str, Callable[[], object]] = {}
+    detector = model.trained()
+    if isinstance(detector, FramePrediction):
+        ways["torch, plain"] = Plain(detector, clips[:1])
     ways["torch, eager"] = lambda: runtime_of(model.detector).examine(clips[:1])
     for form in ("openvino", "onnx"):
         whole = unquantised(model, form)  # type: ignore[arg-type]
@@ -76,9 +86,36 @@ def measure(preset: str, options: argparse.Namespace) -> None:
                 ways[what] = lambda runtime=runtime: runtime.examine(clips[:1])  # type: ignore[misc]
     seconds = turns(ways, options.repeats)
     print(f"\n{model.detector.name} {model.preset}, {spec.size[0]}x{spec.size[1]}")
-    print(f"{'':24}{'ms a clip':>12}{'times torch':>14}")
+    first = next(iter(ways))
+    print(f"{'':24}{'ms a clip':>12}{f'times {first[7:]}':>14}{'times eager':>14}")
     for what, found in seconds.items():
-        print(f"{what:24}{1e3 * found:12.1f}{seconds['torch, eager'] / found:14.2f}")
+        ratios = (seconds[name] / found for name in (first, "torch, eager"))
+        print(f"{what:24}{1e3 * found:12.1f}" + "".join(f"{ratio:14.2f}" for ratio in ratios))
+
+
+class Plain:
+    """A frame predictor as one writes it first; gives the PSNR of one clip."""
+
+    def __init__(self, detector: FramePrediction, clip: NDArray[np.uint8]) -> None:
+        self.config, self.stride = detector.config, detector.spec.stride
+        self.net = copy.deepcopy(detector.network).to(memory_format=torch.contiguous_format)
+        self.clip = torch.from_numpy(clip)
+
+    @torch.inference_mode()
+    def __call__(self) -> float:  # noqa: D102
+        config, clip = self.config, self.clip.float() / 127.5 - 1
+        seen = clip[:, : -(config.gap // self.stride) : max(1, config.stride // self.stride)]
+        x = F.pixel_unshuffle(seen.flatten(1, 2), self.net.unshuffle)
+        skips = []
+        for level, block in enumerate(self.net.down):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        for up, merge, skip in zip(self.net.up, self.net.merge, skips[-2::-1], strict=True):
+            x = merge(torch.cat([skip, up(x).relu()], dim=1))
+        x = F.pixel_shuffle(self.net.out(x), self.net.unshuffle)
+        x = x.tanh() if self.net.output == "tanh" else x
+        expected = x + seen[:, -1] if config.residual else x
+        return float(-10 * torch.log10(((expected - clip[:, -1]) / 2).square().mean()))
 
 
 def turns(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:

@@ -23,11 +23,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.detector import Budget
-from monitor.clips import at_rate, cut_clips, gap_s, to_tensor
+from monitor.clips import at_rate, cut_clips, gap_s
 from monitor.datasets import Video, open_data
 from monitor.model import Model, load_model
 from monitor.pipeline import new_detector, readings_of, train_model
 from monitor.records import Frame
+from monitor.runtimes import runtime_of
 from monitor.scoring import BATCH, lanes_of
 
 Planes = tuple[NDArray[np.uint8], ...]  # the frames of a clip, each (C, H, W)
@@ -139,20 +140,20 @@ def decode(videos: Iterable[Video], most: int | None) -> Run:
 
 def network(clips: Iterable[list[Planes]], model: Model) -> Run:
     """Only `examine`: batches are made from bytes in memory while the clock stands."""
-    clock = Clock()
+    clock, runtime = Clock(), runtime_of(model.detector)
     for of_video in clips:
         for group in batched(of_video):
-            batch = to_tensor(group)
-            with clock, torch.inference_mode():
-                model.detector.examine(batch).scores.tolist()
+            batch = runtime.batch(group)
+            with clock:
+                runtime.examine(batch)
     return clock.run
 
 
 def side_by_side(clips: Iterable[list[Planes]], model: Model) -> Run:
     """The network again, as many batches at a time as `score` examines."""
     groups = [group for of_video in clips for group in batched(of_video)]
-    batches = [to_tensor(group) for group in groups]
-    lanes = lanes_of(model.detector)
+    runtime, lanes = runtime_of(model.detector), lanes_of(model.detector)
+    batches = [runtime.batch(group) for group in groups]
     threads = torch.get_num_threads()
     clock = Clock()
     with (
@@ -161,8 +162,8 @@ def side_by_side(clips: Iterable[list[Planes]], model: Model) -> Run:
         ) as pool,
         clock,
     ):
-        for findings in pool.map(model.detector.score, batches):
-            findings.tolist()
+        for _ in pool.map(runtime.examine, batches):
+            pass
     return clock.run
 
 

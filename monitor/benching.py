@@ -7,7 +7,7 @@ Imports no torch; a trained model brings it.
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from math import floor
 from pathlib import Path
@@ -15,6 +15,7 @@ from statistics import median
 
 from monitor.clips import cut_clips, prepare
 from monitor.errors import MonitorError, SourceError
+from monitor.footage import fit_size
 from monitor.model import Model
 from monitor.readings import readings_of
 from monitor.records import Clip, Frame
@@ -41,8 +42,10 @@ class Cost:
 class Speed:
     """One runtime at one precision."""
 
+    detector: str
     runtime: str
     precision: str
+    resize: Cost  # of a frame, to the detector's size
     cost: Cost  # of a clip alone, as live
     failed: str = ""  # why there is no cost
 
@@ -55,17 +58,18 @@ class Bench:
     size: tuple[int, int]
     rate_hz: float
     cores: int
-    decode: Cost
-    resize: Cost | None
+    decode: Cost  # of a frame, converted to RGB
     speeds: tuple[Speed, ...]
-    end_to_end: Cost | None  # per frame of the video, by the model's own runtime
+    end_to_end: Cost | None  # per frame of the video, by the model's own runtime; None: no model
 
 
 def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True) -> Bench:
-    """Measure this machine with a video and, if there is one, a model.
+    """Measure this machine with a video and a model; without one, with every video detector.
 
-    `exports`: a trained model is also measured as exported, in fp32 and int8, where that can be
-    done here; the int8 one only for its speed.
+    Those have learned nothing, but cost what they cost; presets `lite`, at the video's shape.
+
+    `exports`: they are also measured as exported, in fp32 and int8, where that can be done here;
+    the int8 one only for its speed.
 
     Raises:
         SourceError: If the video cannot be read.
@@ -77,32 +81,58 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
         rate = source.rate_hz or 25.0
     size = (frames[0].image.shape[0], frames[0].image.shape[1])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    found = Bench(video.name, size, rate, cores or 1, decode, None, (), None)
-    if model is None:
-        return found
+    models = _unlearned(size) if model is None else [model]
+    speeds = tuple(
+        speed for one in models for speed in _speeds(one, frames, video, exports=exports)
+    )
+    whole = _end_to_end(model, video) if isinstance(model, Model) else None
+    return Bench(video.name, size, rate, cores or 1, decode, speeds, whole)
+
+
+def cameras(found: Bench, speed: Speed, scored_hz: float, most_ms: float) -> int:
+    """How many cameras like the video, each scored so often, this machine carries.
+
+    Every frame of each is decoded. Bound by the processors, by the one scorer's own pace, and by
+    `most_ms` from a frame's coming to its score if all cameras are due at once.
+    """
+    if speed.failed:
+        return 0
+    clip_s = speed.resize.cpu_s + speed.cost.cpu_s
+    busy_s = found.rate_hz * found.decode.cpu_s + scored_hz * clip_s
+    by_cores = SHARE * found.cores / busy_s
+    by_scorer = SHARE / (scored_hz * speed.cost.wall_s)
+    before_s = found.decode.wall_s + speed.resize.wall_s
+    by_latency = (most_ms / 1e3 - before_s) / speed.cost.wall_s
+    return max(0, floor(min(by_cores, by_scorer, by_latency)))
+
+
+def _unlearned(size: tuple[int, int]) -> Iterator[Model]:
+    """Every video detector there is, ready to be asked."""
+    from models.detector import Detector
+    from models.registry import DETECTORS, build, kind_of
+
+    for name in DETECTORS:
+        if kind_of(name).kind != "video":
+            continue
+        like = build(name).config
+        fitting = fit_size(size, like.size) if hasattr(like, "size") else None
+        detector = (build(name, size=fitting) if fitting else build(name)).eval()
+        for part in detector.modules():
+            if isinstance(part, Detector):
+                part.fitted = True
+        yield Model(detector)
+
+
+def _speeds(
+    model: Model | StillModel, frames: Sequence[Frame], video: Path, *, exports: bool
+) -> Iterator[Speed]:
     spec = model.detector.spec
     resize = _cost([lambda f=f: prepare(f.image, spec) for f in frames])  # type: ignore[misc]
     clips = list(islice(cut_clips(frames, spec), CLIPS))
     if not clips:
         raise SourceError(f"{video}: {len(frames)} frames hold no clip of {spec.span}")
-    speeds = tuple(_speed(*one, clips) for one in _runtimes(model, clips, exports=exports))
-    whole = _end_to_end(model, video) if isinstance(model, Model) else None
-    return replace(found, resize=resize, speeds=speeds, end_to_end=whole)
-
-
-def cameras(found: Bench, speed: Speed, scored_hz: float) -> int:
-    """How many cameras like the video, each scored so often, this machine carries.
-
-    Every frame of each is decoded. Bound by processors and by the one scorer's own pace.
-    """
-    if speed.failed or found.resize is None:
-        return 0
-    busy_s = found.rate_hz * found.decode.cpu_s + scored_hz * (
-        found.resize.cpu_s + speed.cost.cpu_s
-    )
-    by_cores = SHARE * found.cores / busy_s
-    by_scorer = SHARE / (scored_hz * speed.cost.wall_s)
-    return floor(min(by_cores, by_scorer))
+    for runtime, precision, make in _runtimes(model, clips, exports=exports):
+        yield _speed((model.detector.name, runtime, precision), resize, make, clips)
 
 
 def _decode(stream: Iterator[Frame]) -> tuple[Cost, list[Frame]]:
@@ -129,7 +159,12 @@ def _cost(acts: Sequence[Callable[[], object]]) -> Cost:
     return Cost(median(walls), sum(cpus) / len(cpus))  # the CPU's clock may tick in 10 ms
 
 
-def _speed(name: str, precision: str, make: Callable[[], Runtime], clips: Sequence[Clip]) -> Speed:
+def _speed(
+    named: tuple[str, str, str],  # detector, runtime, precision
+    resize: Cost,
+    make: Callable[[], Runtime],
+    clips: Sequence[Clip],
+) -> Speed:
     try:
         runtime = make()
 
@@ -138,8 +173,8 @@ def _speed(name: str, precision: str, make: Callable[[], Runtime], clips: Sequen
 
         cost = _cost([lambda clip=clip: score(clip) for clip in clips])  # type: ignore[misc]
     except MonitorError as error:
-        return Speed(name, precision, Cost(0, 0), str(error))
-    return Speed(name, precision, cost)
+        return Speed(*named, resize, Cost(0, 0), str(error))
+    return Speed(*named, resize, cost)
 
 
 Way = tuple[str, str, Callable[[], Runtime]]  # runtime, precision, how to make it

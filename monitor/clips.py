@@ -17,6 +17,7 @@ from monitor.sources import resample
 from monitor.sources.opencv import load_cv2
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of everything in it
@@ -109,8 +110,13 @@ def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:
     return frame.epoch == last.epoch and 0 <= frame.time_s - last.time_s <= max_gap_s
 
 
-def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> "Tensor":
-    """A batch (B, T, C, H, W), float32 in [0, 1]; not to be written to.
+def to_tensor(
+    clips: Sequence[Sequence[NDArray[np.uint8]]], device: "str | torch.device" = "cpu"
+) -> "Tensor":
+    """A batch (B, T, C, H, W), float32 in [0, 1], on that device; not to be written to.
+
+    To an accelerator go each frame's bytes, once, from pinned memory, while the caller goes on; all
+    else is done there.
 
     A frame that several clips hold, as those of a sliding window do, is converted once, and where
     each clip is one frame on from the last they share its memory: without that, the batches of
@@ -119,7 +125,10 @@ def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> "Tensor":
     import torch  # exported models are scored where there is none
 
     frames = {id(frame): frame for clip in clips for frame in clip}
-    levels = torch.from_numpy(np.stack(list(frames.values()))) / 255
+    bytes_ = torch.from_numpy(np.stack(list(frames.values())))
+    if torch.device(device).type == "cuda":
+        bytes_ = bytes_.pin_memory()
+    levels = bytes_.to(device, non_blocking=True) / 255
     B, T = len(clips), len(clips[0])
     if len(frames) == B * T:
         return levels.reshape(B, T, *levels.shape[1:])
@@ -127,4 +136,4 @@ def to_tensor(clips: Sequence[Sequence[NDArray[np.uint8]]]) -> "Tensor":
     places = torch.tensor([[order[id(frame)] for frame in clip] for clip in clips])
     if torch.equal(places, torch.arange(B)[:, None] + torch.arange(T)):
         return levels.unfold(0, T, 1).movedim(-1, 1)
-    return levels[places]
+    return levels[places.to(device)]

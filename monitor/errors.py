@@ -41,3 +41,7 @@ class CalibrationError(MonitorError, ValueError):
 
 class StoreError(MonitorError, OSError):
     """Events or evidence cannot be written or read."""
+
+
+class DeviceError(MonitorError):
+    """An accelerator stopped computing in the middle of it."""

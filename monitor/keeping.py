@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from models.detector import Log, Step
-from monitor.errors import StoreError
+from monitor.errors import DeviceError, StoreError
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +64,12 @@ class Keeper:
         except StoreError as error:
             log.warning("%s; learning goes on", error)
         self._saved_s = time.monotonic()
+
+    def lost(self, error: DeviceError) -> DeviceError:
+        """The error of an accelerator that failed, with what is left of the learning."""
+        kept = self._path is not None and self._path.exists()
+        after = f"what was learned until a minute before is in {self._path}: --resume goes on"
+        return DeviceError(f"{error}; {after if kept else 'nothing was learned yet'}")
 
     def ended(self, *, interrupted: bool) -> None:
         """Learning has ended; where Ctrl-C ended it before its first step, there is nothing.

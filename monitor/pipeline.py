@@ -21,7 +21,7 @@ from monitor.alert_rule import AlertRule
 from monitor.calibration import Recording, calibrate
 from monitor.clips import FASTER
 from monitor.datasets import DataSet
-from monitor.errors import CalibrationError, DataSetError, MonitorError
+from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
 from monitor.footage import Footage, find_footage, fit_size, readable
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
@@ -29,6 +29,7 @@ from monitor.model import Model, check_writable, save_model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Reading
+from monitor.runtimes.pytorch import told_of
 from monitor.scoring import device_of
 from monitor.training import (
     ClipLoader,
@@ -186,7 +187,10 @@ def _fit(
         cache=cache,
     )
     try:
-        detector.fit(clips, held_out, budget=budget, log=keeper)
+        with told_of(device_of(detector)):
+            detector.fit(clips, held_out, budget=budget, log=keeper)
+    except DeviceError as error:
+        raise keeper.lost(error) from error
     except KeyboardInterrupt:
         if model.provenance["steps"]:
             keeper.save()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from models.detector import Detector
 
 BATCH = 8  # clips; larger ones gain nothing on a CPU and cost memory
+ON_ACCELERATOR = 2  # batches at a time: one is computed while the other comes and goes
 LANES = 8  # batches at a time, at most: decoding is the slower half long before
 
 
@@ -107,7 +108,8 @@ def lanes_of(detector: "Detector | Exported") -> int:
         return 1
     import torch
 
-    return min(LANES, torch.get_num_threads()) if device_of(detector).type == "cpu" else 1
+    on_cpu = device_of(detector).type == "cpu"
+    return min(LANES, torch.get_num_threads()) if on_cpu else ON_ACCELERATOR
 
 
 def _readings(group: list[Clip], found: Found, *, maps: bool) -> Iterator[Reading]:

@@ -188,7 +188,7 @@ class ClipLoader:
     def _gather(self, places: list[tuple[NDArray[np.uint8], int]]) -> "Tensor":
         span, stride = self._spec.span, self._spec.stride
         clips = [tuple(run[i : i + span : stride]) for run, i in places]
-        return to_tensor(clips).to(self._device)
+        return to_tensor(clips, self._device)
 
     def _pools(self, pieces: list[Segment]) -> Generator[list[NDArray[np.uint8]]]:
         """Runs of unbroken frames, as many at a time as the memory allows."""

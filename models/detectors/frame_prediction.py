@@ -25,6 +25,7 @@ from torch import Tensor
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError
 from models.flow import Flow, FlowKind, flow_of_kind
+from models.halved import half_to_learn
 from models.losses import (
     discriminator_loss,
     flow_loss,
@@ -151,7 +152,8 @@ class FramePrediction(Detector):
         """The predicted target (B, C, H, W) in [-1, 1], a little beyond it if linear."""
         config, step = self.config, self.spec.stride
         seen = _signed(clips[:, : -(config.gap // step) : max(1, config.stride // step)])
-        predicted = self.network(seen.flatten(1, 2))  # (B, context C, H, W) -> (B, C, H, W)
+        network = half_to_learn(self.network) if self.training else self.network
+        predicted = network(seen.flatten(1, 2))  # (B, context C, H, W) -> (B, C, H, W)
         return predicted + seen[:, -1] if config.residual else predicted
 
     def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:

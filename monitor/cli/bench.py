@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from monitor.benching import Bench, Speed
 
 RATES_HZ = (2.0, 5.0)
+UNDER_MS = 1000.0
 
 
 def bench(
@@ -26,20 +27,28 @@ def bench(
         list[float] | None,
         typer.Option("--rate", metavar="R", min=0.01, help="Scored frames per second; 2 and 5."),
     ] = None,
+    under_ms: Annotated[
+        float,
+        typer.Option("--under", metavar="L", min=1, help="Milliseconds from frame to score."),
+    ] = UNDER_MS,
     exports: Annotated[
-        bool, typer.Option(help="Also measure a trained model as it would be exported.")
-    ] = True,
+        bool | None,
+        typer.Option(
+            help="Also measure as it would be exported; without --model, every detector (minutes)."
+        ),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Measure decoding, resizing and scoring, and say how many cameras that comes to.
 
-    Each runtime that is installed is measured, at each precision. Cameras are like the video, each
-    with every frame decoded and R frames per second scored. Whatever else runs on the machine
+    Each runtime that is installed is measured, at each precision; without --model, every video
+    detector on torch. Cameras are like the video, each with every frame decoded and R frames per
+    second scored, none later than L milliseconds after it came. Whatever else runs on the machine
     makes it slower while it is measured.
 
     \b
     Examples:  oddwatch bench
-               oddwatch bench --model door.oddwatch --rate 5
+               oddwatch bench --model door.oddwatch --rate 5 --under 500
                oddwatch bench --model door.pt --video a-minute-of-it.mp4 --json
     """  # noqa: D301
     from monitor.benching import bench as measure
@@ -50,36 +59,35 @@ def bench(
     clip = video or Path(__file__).parents[1] / "demo" / "highway.mp4"
     loaded = None if model is None else open_model(model, "cpu")
     with LongWork():
-        found = measure(loaded, clip, exports=exports)
+        found = measure(loaded, clip, exports=model is not None if exports is None else exports)
     rates = rate_hz or list(RATES_HZ)
-    carried = {
-        (speed.runtime, speed.precision): {rate: cameras(found, speed, rate) for rate in rates}
-        for speed in found.speeds
-    }
+    carried = [
+        {rate: cameras(found, speed, rate, under_ms) for rate in rates} for speed in found.speeds
+    ]
     if as_json:
-        print_json(_plain(found, carried))
+        print_json(_plain(found, carried, under_ms))
         return
-    _tell(found, carried)
+    _tell(found, carried, under_ms)
 
 
-Carried = dict[tuple[str, str], dict[float, int]]
+Carried = list[dict[float, int]]  # for each speed, at each rate
 
 
-def _tell(found: "Bench", carried: Carried) -> None:
+def _tell(found: "Bench", carried: Carried, under_ms: float) -> None:
     height, width = found.size
     print(
         f"{found.cores} processors; {found.video}, {width}x{height} at {found.rate_hz:.3g} frames "
         "per second"
     )
     rows = [["decode a frame", *_cost(found.decode.wall_s, found.decode.cpu_s)]]
-    if found.resize is not None:
-        rows.append(["resize a frame", *_cost(found.resize.wall_s, found.resize.cpu_s)])
+    resized = {speed.detector: speed.resize for speed in found.speeds}
     rows += [
-        [
-            f"score a clip, {speed.runtime} {speed.precision}",
-            *(("-", "-", "-") if speed.failed else _cost(*_pair(speed))),
-        ]
+        [f"resize it for {name}", *_cost(cost.wall_s, cost.cpu_s)] for name, cost in resized.items()
+    ]
+    rows += [
+        [f"score a clip, {_named(speed)}", *_cost(speed.cost.wall_s, speed.cost.cpu_s)]
         for speed in found.speeds
+        if not speed.failed
     ]
     if found.end_to_end is not None:
         whole = found.end_to_end
@@ -87,28 +95,27 @@ def _tell(found: "Bench", carried: Carried) -> None:
     print_table(("", "ms", "CPU ms", "per second"), rows)
     for speed in found.speeds:
         if speed.failed:
-            print(f"{speed.runtime} {speed.precision} could not be measured: {speed.failed}")
-    failed = {(speed.runtime, speed.precision) for speed in found.speeds if speed.failed}
-    for (runtime, precision), rates in carried.items():
-        if (runtime, precision) in failed:
-            continue
-        said = ", ".join(f"{count} at {rate:g} scored a second" for rate, count in rates.items())
-        print(f"cameras by {runtime} {precision}: {said}")
-    if not found.speeds:
-        print("name a model with --model to measure scoring, and what cameras it comes to")
+            print(f"{_named(speed)} could not be measured: {speed.failed}")
+    counted = [
+        [_named(speed), *map(str, rates.values())]
+        for speed, rates in zip(found.speeds, carried, strict=True)
+        if not speed.failed
+    ]
+    heads = [f"{rate:g} a second" for rate in carried[0]]
+    print(f"cameras that it carries, scored within {under_ms:g} ms:")
+    print_table(("", *heads), counted)
 
 
-def _pair(speed: "Speed") -> tuple[float, float]:
-    return speed.cost.wall_s, speed.cost.cpu_s
+def _named(speed: "Speed") -> str:
+    return f"{speed.detector}, {speed.runtime} {speed.precision}"
 
 
 def _cost(wall_s: float, cpu_s: float) -> tuple[str, str, str]:
     return f"{1e3 * wall_s:.2f}", f"{1e3 * cpu_s:.2f}", f"{1 / max(wall_s, 1e-9):,.0f}"
 
 
-def _plain(found: "Bench", carried: Carried) -> dict[str, Any]:
-    plain = asdict(found)
-    for speed in plain["speeds"]:
-        rates = carried[speed["runtime"], speed["precision"]]
+def _plain(found: "Bench", carried: Carried, under_ms: float) -> dict[str, Any]:
+    plain = asdict(found) | {"under_ms": under_ms}
+    for speed, rates in zip(plain["speeds"], carried, strict=True):
         speed["cameras"] = {f"{rate:g}": count for rate, count in rates.items()}
     return plain

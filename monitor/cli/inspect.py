@@ -76,7 +76,11 @@ def inspect(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runtime: Annotated[
-        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+        str,
+        typer.Option(
+            help="Exported models: openvino or onnxruntime, auto: the faster. Others on a GPU: "
+            "torch-half."
+        ),
     ] = "auto",
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object per line, for programs.")

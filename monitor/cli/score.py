@@ -31,7 +31,11 @@ def score(
     out: Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder to write to.")],
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runtime: Annotated[
-        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+        str,
+        typer.Option(
+            help="Exported models: openvino or onnxruntime, auto: the faster. Others on a GPU: "
+            "torch-half."
+        ),
     ] = "auto",
     layout: Annotated[
         str | None, typer.Option(help="Take DATA for this layout instead of recognising it.")

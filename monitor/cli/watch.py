@@ -59,7 +59,11 @@ def watch(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runtime: Annotated[
-        str, typer.Option(help="Exported models: openvino or onnxruntime; auto: the faster.")
+        str,
+        typer.Option(
+            help="Exported models: openvino or onnxruntime, auto: the faster. Others on a GPU: "
+            "torch-half."
+        ),
     ] = "auto",
 ) -> None:
     """Watch cameras or files.

@@ -33,7 +33,7 @@ __all__ = [
     "write_export",
 ]
 
-NAMES = ("auto", "torch", "openvino", "onnxruntime", "opencv")
+NAMES = ("auto", "torch", "torch-half", "openvino", "onnxruntime", "opencv")
 
 
 def runtime_of(detector: "Detector | Exported") -> Runtime:
@@ -44,9 +44,9 @@ def runtime_of(detector: "Detector | Exported") -> Runtime:
     """
     if isinstance(detector, Exported):
         return detector.runtime
-    from monitor.runtimes.pytorch import TorchRuntime
+    from monitor.runtimes.pytorch import torch_runtime
 
-    return TorchRuntime(detector)
+    return torch_runtime(detector)
 
 
 def choose_runtime(detector: "Detector | Exported", name: str) -> None:
@@ -59,6 +59,10 @@ def choose_runtime(detector: "Detector | Exported", name: str) -> None:
         raise UsageError(f"runtime {name!r} is not known; known are {', '.join(NAMES)}")
     if isinstance(detector, Exported):
         detector.choose(name)
+    elif name == "torch-half":
+        from monitor.runtimes.pytorch import choose_half
+
+        choose_half(detector)
     elif name not in ("auto", "torch"):
         raise UsageError(
             f"a model of train runs on torch: for {name}, run oddwatch export MODEL --to "

@@ -172,7 +172,16 @@ def _cpuinfo(key: str) -> str:
 def _warn_of_int8(facts: Facts) -> None:
     if facts.precision == "int8" and has_vnni() is False:
         log.warning(
-            "this CPU (%s) has no VNNI: an int8 model may be slower here than the fp32 one; "
-            "oddwatch bench --model MODEL measures it",
+            "this CPU (%s) has no VNNI: an int8 model may be slower here than the fp32 one%s; "
+            "oddwatch bench --model MODEL measures both",
             cpu(),
+            _where_exported(facts),
         )
+
+
+def _where_exported(facts: Facts) -> str:
+    """What int8 was worth on the machine that quantised it, to hold this one's figures against."""
+    found = facts.report.get("int8", {}).get("measured")
+    if not found:
+        return ""
+    return f" (where it was exported: {found['int8_ms']:.1f} and {found['fp32_ms']:.1f} ms a clip)"

@@ -1,7 +1,10 @@
 """A trained detector, computed by torch where its parameters lie."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -9,8 +12,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from models.detector import Detector
+from models.halved import cuda_graph, halved
 from monitor.clips import to_tensor
+from monitor.errors import DeviceError, UsageError
 from monitor.runtimes.runtime import ClipFrames, Found
+
+log = logging.getLogger(__name__)
+
+HALF_TOLERANCE = 5e-3  # of the largest score; rounding to 11 bits comes to a tenth of it
 
 
 def device_of(detector: Detector) -> torch.device:
@@ -29,24 +38,110 @@ class TorchRuntime:
 
     def batch(self, clips: Sequence[ClipFrames]) -> Tensor:
         """As `to_tensor`: clips that share frames share their memory."""
-        return to_tensor(clips)
+        with told_of(self._device):
+            return to_tensor(clips, self._device)
 
     def examine(self, batch: Any) -> Found:
-        """As `Detector.examine`, whose errors it raises."""
-        with torch.inference_mode():
+        """As `Detector.examine`, whose errors it raises.
+
+        Raises:
+            DeviceError: If an accelerator fails.
+        """
+        with told_of(self._device), torch.inference_mode():
             findings = self._detector.examine(self._there(batch))
-        return Found(
-            findings.scores.float().numpy(force=True),
-            findings.maps.float().numpy(force=True),
-            {name: values.float().numpy(force=True) for name, values in findings.terms.items()},
-        )
+            return Found(
+                findings.scores.float().numpy(force=True),
+                findings.maps.float().numpy(force=True),
+                {name: values.float().numpy(force=True) for name, values in findings.terms.items()},
+            )
 
     def expected(self, batch: Any) -> NDArray[np.float32] | None:
         """As `Detector.reconstruct`."""
-        pictures = self._detector.reconstruct(self._there(batch))
-        return None if pictures is None else pictures.float().numpy(force=True)
+        with told_of(self._device):
+            pictures = self._detector.reconstruct(self._there(batch))
+            return None if pictures is None else pictures.float().numpy(force=True)
 
     def _there(self, batch: Any) -> Tensor:
-        clips = torch.from_numpy(batch) / 255 if isinstance(batch, np.ndarray) else batch
-        there: Tensor = clips.to(self._device)
-        return there
+        if not isinstance(batch, np.ndarray):
+            there: Tensor = batch.to(self._device)
+            return there
+        return torch.from_numpy(batch).to(self._device) / 255
+
+
+class HalfRuntime(TorchRuntime):
+    """A `Runtime` of torch whose networks compute in half precision, recorded as CUDA graphs.
+
+    At the first clips it is held against full precision, and left for it where scores differ.
+    """
+
+    name = "torch-half"
+
+    def __init__(self, detector: Detector, dtype: torch.dtype = torch.float16) -> None:
+        super().__init__(detector)
+        self._given = detector
+        self._whole: TorchRuntime | None = TorchRuntime(detector)
+        record = cuda_graph if self._device.type == "cuda" else None
+        self._detector = halved(detector, dtype, record)
+
+    def examine(self, batch: Any) -> Found:
+        """As `TorchRuntime.examine`."""
+        found, whole = super().examine(batch), self._whole
+        if whole is None:
+            return found
+        wanted, self._whole = whole.examine(batch), None
+        share = _share(wanted.scores, found.scores)
+        if share <= HALF_TOLERANCE:
+            return found
+        log.warning(
+            "in half precision scores of %s differ by %.2g of the largest, expected %g at most: "
+            "it is computed in full",
+            self._detector.name,
+            share,
+            HALF_TOLERANCE,
+        )
+        self._detector, self.name = self._given, whole.name
+        return wanted
+
+
+_HALF: "WeakKeyDictionary[Detector, HalfRuntime]" = WeakKeyDictionary()
+
+
+def torch_runtime(detector: Detector) -> TorchRuntime:
+    """What computes it: in full precision, unless `choose_half` was called."""
+    return _HALF.get(detector) or TorchRuntime(detector)
+
+
+def choose_half(detector: Detector) -> None:
+    """Have it computed in half precision, on a GPU.
+
+    Raises:
+        UsageError: If it does not lie on one.
+    """
+    if device_of(detector).type != "cuda":
+        raise UsageError("runtime torch-half computes on a CUDA device: expected --device cuda")
+    _HALF[detector] = HalfRuntime(detector)
+
+
+def _share(wanted: NDArray[np.floating], found: NDArray[np.floating]) -> float:
+    """Infinite where a score is no number."""
+    share = float(np.abs(wanted - found).max()) / max(float(np.abs(wanted).max()), 1e-9)
+    return share if np.isfinite(share) else float("inf")
+
+
+@contextmanager
+def told_of(device: torch.device) -> Iterator[None]:
+    """Say in one line that an accelerator failed, where it did.
+
+    Raises:
+        DeviceError: In place of torch's own error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        reason = next(iter(str(error).splitlines()), "")
+        lost = "CUDA error" in reason  # torch.AcceleratorError from 2.8 on
+        full = isinstance(error, torch.OutOfMemoryError)
+        if not lost and not full:
+            raise
+        todo = "free some of it, or take --device cpu" if full else "try again, or --device cpu"
+        raise DeviceError(f"device {device.type} failed ({reason}): {todo}") from error

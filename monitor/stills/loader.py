@@ -62,7 +62,7 @@ class StillLoader:
                 yield self._gather(pictures)
 
     def _gather(self, pictures: list[NDArray[np.uint8]]) -> Tensor:
-        clips = to_tensor([(picture,) for picture in pictures]).to(self._device)
+        clips = to_tensor([(picture,) for picture in pictures], self._device)
         if self._augment is None:
             return clips
         return augmented(clips[:, 0], self._augment, self._draws)[:, None]

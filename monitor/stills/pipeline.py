@@ -18,13 +18,21 @@ from models.detector import Budget, Detector, Log, silent
 from models.errors import OptionError
 from models.registry import build, kind_of
 from monitor.clips import prepare
-from monitor.errors import CalibrationError, DataSetError, MonitorError, SourceError, UsageError
+from monitor.errors import (
+    CalibrationError,
+    DataSetError,
+    DeviceError,
+    MonitorError,
+    SourceError,
+    UsageError,
+)
 from monitor.footage import fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
+from monitor.runtimes.pytorch import told_of
 from monitor.scoring import device_of
 from monitor.stills.judging import judged
 from monitor.stills.loader import StillLoader
@@ -186,7 +194,10 @@ def _fit(  # noqa: PLR0913
         parts.held_out, detector.spec, batch=batch, device=device, strict=strict, cache=cache
     )
     try:
-        detector.fit(clips, held_out, budget=budget, log=keeper)
+        with told_of(device_of(detector)):
+            detector.fit(clips, held_out, budget=budget, log=keeper)
+    except DeviceError as error:
+        raise keeper.lost(error) from error
     except KeyboardInterrupt:
         if model.provenance["steps"]:
             keeper.save()

@@ -1,24 +1,43 @@
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import monitor.demo
+from models.registry import DETECTORS, kind_of
 from monitor.benching import Bench, Cost, Speed, bench, cameras
 from monitor.cli import main
 from monitor.model import load_model
 from tests.monitor.runtimes.conftest import World
 
-TWENTY = Speed("openvino", "fp32", Cost(0.010, 0.020))
-MACHINE = Bench("v", (1, 1), 25.0, 4, Cost(0.002, 0.002), Cost(0.001, 0.001), (TWENTY,), None)
+TWENTY = Speed("d", "openvino", "fp32", Cost(0.001, 0.001), Cost(0.010, 0.020))
+MACHINE = Bench("v", (1, 1), 25.0, 4, Cost(0.002, 0.002), (TWENTY,), None)
 
 
-def test_cameras_are_what_the_processors_and_the_scorer_carry() -> None:
+def test_cameras_are_what_the_processors_and_the_scorer_carry_in_time() -> None:
     # a camera costs 25 x 2 ms of decoding and 2 x 21 ms of scoring: 92 ms of 0.8 x 4 s
-    assert cameras(MACHINE, TWENTY, 2.0) == 34
+    assert cameras(MACHINE, TWENTY, 2.0, 1000) == 34
     # at 20 a second one scorer of 10 ms has 5 cameras' worth in a second, of which 0.8 are used
-    assert cameras(replace(MACHINE, cores=64), TWENTY, 20.0) == 4
-    assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0) == 0
+    assert cameras(replace(MACHINE, cores=64), TWENTY, 20.0, 1000) == 4
+    # all due at once, the last waits for all clips: 10 ms each, 3 ms before they come
+    assert cameras(MACHINE, TWENTY, 2.0, 100) == 9
+    assert cameras(MACHINE, TWENTY, 2.0, 2) == 0
+    assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0, 1000) == 0
+
+
+@pytest.mark.slow
+def test_without_a_model_every_video_detector_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "--json", "--rate", "2"])
+    assert left.value.code == 0
+    plain = json.loads(capsys.readouterr().out)
+    video = [name for name in DETECTORS if kind_of(name).kind == "video"]
+    assert [speed["detector"] for speed in plain["speeds"]] == video
+    assert all(speed["cameras"]["2"] >= 0 and not speed["failed"] for speed in plain["speeds"])
+    assert plain["under_ms"] == 1000
 
 
 @pytest.mark.slow
