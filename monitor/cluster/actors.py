@@ -196,7 +196,7 @@ class Agent:
             newer = ray.get(coordinator.book.remote(), timeout=10 * PATIENT_S)
             self._book = newer if newer.digest == order.digest else self._book
         try:
-            self._house.apply(self._book, order.cameras, order.generation)
+            self._house.apply(self._book, order.cameras, order.generation, draining=order.draining)
         except (OSError, subprocess.SubprocessError) as error:
             self._text = f"orders cannot be carried out: {error}"
         else:
@@ -219,6 +219,7 @@ class Agent:
             "" if state is None else state.url,
             told,
             0 if state is None else state.unsent,
+            house.draining,
         )
 
     def _measure(self) -> None:

@@ -74,7 +74,10 @@ class Coordinator:
         if member.refused:
             return Order(self.generation, frozenset(), refused=member.refused)
         return Order(
-            self.generation, self._cameras_for(report.node, now_s), self._digest_for(member)
+            self.generation,
+            self._cameras_for(report.node, now_s),
+            self._digest_for(member),
+            draining=member.draining,
         )
 
     def decide(self, now_s: float) -> Plan:

@@ -67,7 +67,14 @@ class House:
         """Of the last coordinator that was obeyed."""
         return int(self._noted().get("generation", 0))
 
-    def apply(self, book: Book, cameras: Iterable[str], generation: int) -> None:
+    @property
+    def draining(self) -> bool:
+        """As that coordinator told it."""
+        return bool(self._noted().get("draining", False))
+
+    def apply(
+        self, book: Book, cameras: Iterable[str], generation: int, *, draining: bool = False
+    ) -> None:
         """Have these watched, and no others, by that configuration.
 
         Raises:
@@ -83,7 +90,7 @@ class House:
                 config.chmod(0o600)
         else:
             config.unlink(missing_ok=True)
-        noted = {"digest": book.digest, "generation": generation}
+        noted = {"digest": book.digest, "generation": generation, "draining": draining}
         if noted != self._noted():
             write_atomically(self.folder / "book.json", json.dumps(noted))
         self._bring_keeper(book)

@@ -56,7 +56,8 @@ class Membership:
         """Take a report."""
         member = self.members.get(report.node)
         if member is None:
-            member = self.members[report.node] = Member(report, now_s, now_s)
+            member = Member(report, now_s, now_s, draining=report.draining)
+            self.members[report.node] = member
         if member.lost:
             member.lost, member.first, member.since_s = False, False, now_s
         member.report, member.heard_s = report, now_s

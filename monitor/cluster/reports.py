@@ -23,6 +23,7 @@ class NodeReport:
     url: str = ""  # of the engine's API, where it can be reached
     text: str = ""  # one line on what is wrong
     unsent: int = 0  # events that the shared database does not have
+    draining: bool = False  # as it was last told, so that a new coordinator knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Order:
     cameras: frozenset[str] | None  # None: go on as you do
     digest: str = ""  # of the configuration to take them from; empty: the one that it has
     refused: str = ""  # why it is given nothing, in one line
+    draining: bool = False
 
 
 NodeState = Literal[

@@ -26,6 +26,7 @@ class Fleet:
     changes: int = 0
     doubled: int = 0
     skew_s: float = 0.0
+    drained: set[str] = field(default_factory=set)
 
     def run(self, seconds: float) -> None:
         end_s = self.now_s + seconds
@@ -41,7 +42,7 @@ class Fleet:
     def report(self, node: str) -> NodeReport:
         return NodeReport(
             node, 20_000, frozenset(), self.version, 0, self.digests.get(node, ""),
-            self.nodes[node], "running", 1e9 + self.skew_s,
+            self.nodes[node], "running", 1e9 + self.skew_s, draining=node in self.drained,
         )  # fmt: skip
 
     def obey(self, node: str, order: Order) -> None:
@@ -50,6 +51,7 @@ class Fleet:
         self.changes += order.cameras != self.nodes[node]
         self.nodes[node] = order.cameras
         self.digests[node] = order.digest
+        (self.drained.add if order.draining else self.drained.discard)(node)
 
     @property
     def watched(self) -> Counter[str]:
@@ -138,6 +140,21 @@ def test_drained_and_taken_back() -> None:
     assert told.watched["c"] == 4
     with pytest.raises(UsageError, match="no node 'd' was ever heard of; known are: a, b, c"):
         told.coordinator.drain("d")
+
+
+def test_a_drained_node_stays_so_under_a_new_coordinator() -> None:
+    told = fleet()
+    told.run(20)
+    told.coordinator.drain("a")
+    told.run(10)
+    assert told.drained == {"a"}
+    told.coordinator = Coordinator(CAMERAS, version="1", generation=2)
+    told.run(30)
+    assert told.watched == {"a": 0, "b": 6, "c": 6}
+    told.coordinator.drain("a", on=False)
+    told.run(400)
+    assert told.drained == set()
+    assert told.watched["a"] > 0
 
 
 def test_another_version_gets_no_cameras_and_says_so() -> None:

@@ -82,8 +82,9 @@ def test_a_node_without_cameras_hands_out_what_it_has(house: House) -> None:
     house.apply(BOOK, ["door"], 1)
     wait(lambda: state(house) == "running")
     (house.folder / "out" / "events.db").touch()
-    house.apply(BOOK, [], 1)
+    house.apply(BOOK, [], 1, draining=True)
     wait(lambda: watched(house) == [])
+    assert house.draining
     found = house.state()
     assert found is not None
     assert (found.engine, house.cameras) == ("running", frozenset())
