@@ -52,6 +52,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, help="else as many as the libraries take")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--no-int8", action="store_true")
+    parser.add_argument(
+        "--processor", action="store_true", help="processor time, for a busy machine; --threads 1"
+    )
     return parser.parse_args()
 
 
@@ -84,7 +87,8 @@ def measure(preset: str, options: argparse.Namespace) -> None:
                 runtime = make_runtime(exported, name, options.threads)
                 what = f"{name}, {exported.facts.precision}"
                 ways[what] = lambda runtime=runtime: runtime.examine(clips[:1])  # type: ignore[misc]
-    seconds = turns(ways, options.repeats)
+    clock = time.process_time if options.processor else time.perf_counter
+    seconds = turns(ways, options.repeats, clock)
     print(f"\n{model.detector.name} {model.preset}, {spec.size[0]}x{spec.size[1]}")
     first = next(iter(ways))
     print(f"{'':24}{'ms a clip':>12}{f'times {first[7:]}':>14}{'times eager':>14}")
@@ -118,14 +122,16 @@ class Plain:
         return float(-10 * torch.log10(((expected - clip[:, -1]) / 2).square().mean()))
 
 
-def turns(ways: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def turns(
+    ways: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]
+) -> dict[str, float]:
     found: dict[str, list[float]] = {what: [] for what in ways}
     for repeat in range(repeats + 1):  # the first is not counted
         for what, way in ways.items():
-            began = time.perf_counter()
+            began = clock()
             way()
             if repeat:
-                found[what].append(time.perf_counter() - began)
+                found[what].append(clock() - began)
     return {what: median(taken) for what, taken in found.items()}
 
 
