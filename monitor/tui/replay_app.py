@@ -125,6 +125,8 @@ class ReplayDashboard(Dashboard):
         if second < self.replay.position_s:
             self.fleet.sites[0].rewind()
         self.replay.seek(second)
+        for line in self.screen.query(Timeline):
+            line.refresh()
 
     def action_play(self) -> None:
         """Play or pause; at the end, from the start."""

@@ -26,6 +26,7 @@ from monitor.tui.state.words import TIMES
 
 MIDNIGHT = datetime(2000, 1, 1)  # noqa: DTZ001  local: a result knows only its own seconds
 ORIGIN = MIDNIGHT.astimezone(UTC)
+OPEN = {"phase": "update", "revision": 0, "ended_by": ""}  # an alert that goes on
 BEFORE = 50  # alerts that are told of whenever they were
 UNSCORED_S = 30.0  # a camera is scored every five seconds at least, whatever it sees
 ILL: Mapping[str, CameraState] = {
@@ -133,9 +134,7 @@ class Recording:
         """Those that have begun; open ones as they are then."""
         now = self.moment(second)
         return [
-            alert
-            if alert.ended_at <= now
-            else alert.model_copy(update={"phase": "update", "ended_at": now, "revision": 0})
+            alert if alert.ended_at <= now else alert.model_copy(update=OPEN | {"ended_at": now})
             for track in self.tracks
             for alert in track.alerts
             if alert.started_at <= now

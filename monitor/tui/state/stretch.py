@@ -52,7 +52,7 @@ def read_stretch(
     found = store.find(AlertQuery(since=begin, until=end, sort="oldest"), limit=None)
     ills = [_health_view(one) for one in store.health.between(begin, end)]
     tracks = _tracks(begin, minutes, [alert_view(one) for one in found], ills)
-    if not tracks:
+    if not minutes and not found:
         raise DataSetError(f"{place}: no scores from {_say(begin)} to {_say(end)}")
     end_s = (end - begin).total_seconds()
     facts = Facts(version=monitor.__version__)
@@ -74,8 +74,9 @@ def _tracks(
         raised[alert.camera].append(alert)
     sick: defaultdict[str, list[HealthView]] = defaultdict(list)
     for ill in ills:
-        sick[ill.camera or ""].append(ill)
-    names = sorted({*own, *raised})
+        if ill.camera is not None:
+            sick[ill.camera].append(ill)
+    names = sorted({*own, *raised, *sick})
     return [_track(name, begin, own[name], raised[name], sick[name]) for name in names]
 
 

@@ -39,6 +39,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
         opened.attach("01HAAA", snapshot="a.jpg")
         dark = HealthEvent("01HB", "yard", "dark", "warning", "the picture is black", at(200))
         opened.health.open(dark)
+        opened.health.open(HealthEvent("01HC", "roof", "offline", "warning", "refused", at(-900)))
         yield opened
 
 
@@ -53,21 +54,23 @@ def test_scores_alerts_and_states_are_as_they_were(store: Store, tmp_path: Path)
     assert {one.name: (one.state, one.score) for one in early.cameras} == {
         "door": ("running", 0.25),
         "yard": ("running", 0.5),
+        "roof": ("backoff", None),
     }
     assert [point.score for point in during.scores if point.camera == "door"] == [2.5] * 5
     (alert,) = during.alerts
     assert (alert.phase, alert.strength, alert.started_at) == ("update", 2.5, at(60))
+    assert alert.ended_by == ""
     assert during.cameras[0].open_alert == alert.id
-    yard = dark.cameras[1]
+    yard = dark.cameras[2]
     assert (yard.state, yard.since, yard.reason) == ("blind", at(200), "the picture is black")
     assert dark.alerts[0].phase == "end"
-    assert [event.kind for event in dark.health] == ["dark"]
-    assert early.health == []
+    assert [event.kind for event in dark.health] == ["offline", "dark"]
+    assert [event.kind for event in early.health] == ["offline"]
 
 
 def test_where_nothing_was_scored_that_is_said(store: Store, tmp_path: Path) -> None:
     store.health.close("01HB", at(300))
-    yard = whole(store, tmp_path).at(400, 0, speed=1).cameras[1]
+    yard = whole(store, tmp_path).at(400, 0, speed=1).cameras[2]
     assert (yard.state, yard.score) == ("paused", None)
     assert yard.reason == "no scores were kept of this time"
 
@@ -120,9 +123,9 @@ def test_it_is_played_by_the_clock_and_from_alert_to_alert(store: Store, tmp_pat
         await until(pilot, lambda: app.fleet.sites[0].alerting() == 1)
         app.screen.repaint()
         await pilot.pause()
-        shown = text_of(app)
-        assert "▲ door" in shown
-        assert f"‖ {at(60).astimezone():%H:%M:%S} / {at(600).astimezone():%H:%M:%S}" in shown
+        assert "▲ door" in text_of(app)
+        here, end = (f"{at(second).astimezone():%H:%M:%S}" for second in (60, 600))
+        await until(pilot, lambda: f"‖ {here} / {end}" in text_of(app))
         await pilot.press("greater_than_sign")
         assert app.replay.position_s == 90
         await pilot.press("left_square_bracket", "enter")
