@@ -25,8 +25,8 @@ from monitor.errors import CorruptFrameError, LabelError, SourceError, SourceNot
 from monitor.records import Image
 from monitor.stills.still import Mask
 
-PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")  # GIF is known so as to be named
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif"})
+FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "WEBP", "GIF")
 LEAST_SIDE = 8  # pixels; less shows nothing. A side of MNIST's digits is 28
 MOST_PIXELS = 2**28 // 3  # 89 million: a quarter of a GiB as RGB; where Pillow warns
 TURNED = range(5, 9)  # values of the EXIF orientation that swap width and height

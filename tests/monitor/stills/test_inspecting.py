@@ -3,6 +3,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 from monitor.errors import SourceError
 from monitor.stills.inspecting import (
@@ -110,3 +111,12 @@ def test_colour_shown_to_a_gray_model_is_noticed(tmp_path: Path) -> None:
         stills = [colours.over(still_of(tmp_path / name)) for name in names]
         list(inspect_pictures(stills, spots_model(1 if channels == 1 else 3)))
         assert colours.seen is seen
+
+
+def test_an_animation_in_a_folder_is_named_rather_than_passed_over(tmp_path: Path) -> None:
+    first, second = (Pillow.fromarray(plate(spot=spot)) for spot in (False, True))
+    write_plate(tmp_path / "1.png")
+    first.save(tmp_path / "2.gif", save_all=True, append_images=[second], duration=100)
+    found = [one.judged for one in inspected(tmp_path)]
+    assert [one.verdict for one in found] == ["ok", "unjudged"]
+    assert "holds 2 pictures; expected one" in found[1].why

@@ -144,7 +144,7 @@ def test_too_large_is_refused_by_its_header(tmp_path: Path, side: int, said: str
         read_picture(picture(tmp_path / "a.png", size=(800, 800)), most_pixels=500_000)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp"])
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif", ".bmp", ".webp", ".gif"])
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.97])
 def test_cut_off_files_are_named(tmp_path: Path, suffix: str, share: float) -> None:
     path = picture(tmp_path / f"cut{suffix}", size=(64, 64))
