@@ -47,4 +47,8 @@ class GaussianDensity(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Squared distances, (...); their mean over what was learned from is about D."""
-        return ((features - self.mean) @ self.whitening).square().sum(dim=-1)
+        return self.whitened(features).square().sum(dim=-1)
+
+    def whitened(self, features: Tensor) -> Tensor:
+        """Without correlation, each of variance about 1; (..., D)."""
+        return (features - self.mean) @ self.whitening

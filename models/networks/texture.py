@@ -35,6 +35,19 @@ class Texture(nn.Module):
         return torch.cat([mean, *((part + LEAST).sqrt() for part in (spread, *texture))], dim=1)
 
 
+def against_own(features: Tensor, channels: int) -> Tensor:
+    """Features (B, F, h, w) of `Texture(channels)`, each against its median over its own picture.
+
+    Colours as differences; spreads and textures as logarithms of ratios, so that a line counts
+    for less in a coarse picture than in a smooth one.
+    """
+    half = features.shape[2] * features.shape[3] // 2 + 1
+    ranked = features.flatten(2).topk(half, dim=2).values  # as exported graphs know no median
+    own = ranked[..., -1:, None]
+    colours = (features - own)[:, :channels]
+    return torch.cat([colours, (features / own)[:, channels:].log()], dim=1)
+
+
 def opponents(pictures: Tensor) -> Tensor:
     """Brightness, red against green, blue against the rest; or the luma that there is."""
     if pictures.shape[1] == 1:

@@ -14,9 +14,9 @@ from models.detectors.deep_svdd import (
     away_from_zero,
     nearest,
 )
-from models.detectors.svdd import Svdd, SvddConfig
+from models.detectors.svdd import Svdd, SvddConfig, extremes
 from models.errors import OptionError, TrainingError
-from models.networks.texture import Texture
+from models.networks.texture import Texture, against_own
 from models.registry import build
 from tests.models.still_world import calm_pictures
 
@@ -123,6 +123,48 @@ def test_texture_tells_directions_and_dark_lines_from_bright() -> None:
     assert bright[0] > dark[0]
     turned = lying[:, first : first + 4].mean((0, 2, 3))
     torch.testing.assert_close(turned[[1, 0, 2, 3]], edges, rtol=1e-3, atol=1e-3)
+
+
+def rough(contrast: float) -> Tensor:
+    noise = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    return 0.5 + contrast * (noise - 0.5)
+
+
+def test_against_its_own_picture_coarse_ground_is_as_smooth_ground() -> None:
+    texture = Texture(3)
+    coarse, smooth = (against_own(texture(rough(contrast)), 3) for contrast in (0.8, 0.4))
+    assert (smooth - coarse)[:, 3:].abs().mean() < 0.02
+    torch.testing.assert_close(smooth.flatten(2).median(dim=2).values, torch.zeros(1, 42))
+
+
+def test_a_line_counts_for_more_on_smooth_ground() -> None:
+    pictures = [rough(contrast) for contrast in (0.8, 0.1)]
+    for picture in pictures:
+        picture[..., 32:34] = 0.1
+    texture = Texture(3)
+    coarse, smooth = (against_own(texture(picture), 3)[:, 3:] for picture in pictures)
+    assert smooth.amax() > coarse.amax() + 1
+
+
+def test_extremes_are_the_level_of_a_twentieth_and_the_means_above() -> None:
+    ramp = torch.arange(100.0).reshape(1, 1, 10, 10)
+    found = extremes(ramp)[0]
+    torch.testing.assert_close(found, torch.tensor([ramp.std().item(), 95.0, 99.0, 97.0]))
+
+
+def test_a_defect_where_normal_pictures_hardly_vary_shows_in_the_whole() -> None:
+    """Grounds of all contrasts; the odd ones have lines, weaker than the strongest grain."""
+    generator = torch.Generator().manual_seed(4)
+
+    def grounds(count: int) -> Tensor:
+        contrast = torch.linspace(0.1, 0.8, count).reshape(count, 1, 1, 1, 1)
+        return 0.5 + contrast * (torch.rand(count, 1, 3, 64, 64, generator=generator) - 0.5)
+
+    detector = Svdd(SvddConfig(size=(64, 64), rule="paper"))
+    detector.fit([grounds(48)], [grounds(12)], budget=Budget(steps=1))
+    lined = grounds(12)[:6]
+    lined[..., 30:32] -= 0.15
+    assert detector.score(lined).min() > detector.score(grounds(12)).max()
 
 
 def svdd_pictures(value: float, count: int = 4) -> Tensor:
