@@ -1,0 +1,1 @@
+"""oddwatch beside anomalib and beside a plain loop; see benchmarks/README.md."""
