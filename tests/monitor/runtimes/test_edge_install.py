@@ -19,7 +19,8 @@ MOST_BYTES = 600e6
 def documented() -> list[list[str]]:
     """The commands in the head of the file of requirements, of this checkout."""
     lines = [line[4:] for line in REQUIREMENTS.read_text().splitlines() if line[:4] == "#   "]
-    place = {"oddwatch": str(ROOT), REQUIREMENTS.name: str(REQUIREMENTS), "python": sys.executable}
+    here = str(REQUIREMENTS.relative_to(ROOT))
+    place = {".": str(ROOT), here: str(REQUIREMENTS), "python": sys.executable}
     return [[place.get(word, word) for word in shlex.split(line)] for line in lines]
 
 
