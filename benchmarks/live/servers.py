@@ -9,6 +9,7 @@ python3-gi gir1.2-gst-rtsp-server-1.0 gstreamer1.0-plugins-good gstreamer1.0-plu
 import base64
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -135,9 +136,14 @@ def has_rtsp_server() -> bool:
 
 
 def free_port() -> int:
-    """A TCP port that nobody listens on just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+    """A TCP port that nobody listens on just now, and that no outgoing connection is given."""
+    for port in random.sample(range(20_000, 32_000), 100):  # under Linux's ephemeral ports
+        try:
+            with socket.create_server(("127.0.0.1", port)):
+                return port
+        except OSError:
+            continue
+    raise RuntimeError("of a hundred ports none is free")
 
 
 def moving_square(index: int, size: tuple[int, int] = (360, 640)) -> NDArray[np.uint8]:
@@ -235,6 +241,12 @@ class Server:
                 if pipe:
                     pipe.close()
             self._process = None
+
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None
+        return self._process.pid
 
     def freeze(self) -> None:
         """SIGSTOP: connected, and silent."""

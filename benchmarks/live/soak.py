@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,9 +60,10 @@ def watch(engine: RunningEngine, minutes: float) -> list[dict[str, float]]:
 def flap(server: RtspServer, ended: threading.Event) -> None:
     while not ended.wait(20):
         server.stop()
-        if ended.wait(20):
-            return
-        server.start()
+        while not ended.wait(20):
+            with suppress(RuntimeError):  # somebody has its port for the moment: down for longer
+                server.start()
+                break
 
 
 def report(rows: list[dict[str, float]]) -> None:

@@ -29,6 +29,7 @@ from monitor.live.messages import (
     ScorerFault,
 )
 from monitor.live.overload import CameraLoad, Load, OverloadControl, Plan
+from monitor.live.pace import Pace
 from monitor.live.station import FLOWING, AlertNews, Station, StationNews
 from monitor.live.supervision import StateChanged
 
@@ -38,7 +39,6 @@ ROUND_LIMIT_S = 60.0  # a scorer that is silent for longer hangs
 DEATHS = 5  # of the scorer within `DEATHS_S`; then it is started once in that time
 DEATHS_S = 60.0
 LOAD_S = 5.0  # over which the scorer's load is taken
-MOST_PER_ROUND = 32  # cameras: keeps a round, and so the next camera's wait, short
 
 
 class ScorerLink(Protocol):
@@ -120,6 +120,7 @@ class Crew:
         self._deaths: list[float] = []
         self._again_s = inf  # when a scorer that died is started anew; inf: it lives
         self._work = _Work()
+        self._pace = Pace()
         self.scored = 0
 
     # -- who is there
@@ -243,7 +244,7 @@ class Crew:
             for name, station in self.stations.items()
             if (received_s := station.waiting_s()) is not None
         }
-        pick = self._due.due(now_s, waiting, MOST_PER_ROUND)
+        pick = self._due.due(now_s, waiting, self._pace.limit)
         for name in pick.stale:
             self.stations[name].pass_over("stale")
             self._metrics.dropped(name, "stale", 1)
@@ -286,6 +287,7 @@ class Crew:
     def _take_scores(self, answer: Scored, now_s: float) -> None:
         self._work.asked_s = inf
         self._work.busy_s += answer.seconds
+        self._pace.took(answer.seconds, len(answer.readings))
         for camera, causes in answer.dropped.items():
             for cause, count in causes.items():
                 if camera in self.stations:

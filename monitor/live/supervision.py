@@ -44,6 +44,7 @@ KEYFRAME_STALL_S = 30.0  # cameras that save bits send a keyframe every 10 s and
 FILE_STALL_S = 60.0  # a file's worker waits for whoever judges; it says so once a second
 LEAST_STALL_S = 10.0
 STALL_FRAMES = 5.0  # slow cameras need more than a fixed time (blinkbridge, its 4th report)
+MOST_LATE = 2  # doublings of the time for a first frame: a crowded machine starts workers slowly
 RETURNING_S = 300.0  # a stream that was there a moment ago and is now missing may come back
 
 
@@ -111,6 +112,7 @@ class Supervisor:
         self._closing_s = inf  # when the worker was asked to hang up
         self._next_s = inf  # of the next try
         self._tried_s = inf
+        self._late = 0  # tries in a row that brought no frame in time
         self._flowing_s = inf  # since when frames come without a stall
         self._alive_s = -inf  # newest sign of life of the stream
         self._frames = 0  # since then
@@ -241,8 +243,10 @@ class Supervisor:
             case "waiting" if now_s >= self._next_s and self._worker != "closing" and not held:
                 return self._try(now_s)
             case "trying":
-                limit_s = max(self._settings.first_frame_s, self._settings.stall_s)
+                asked_s = self._settings.first_frame_s * 2**self._late
+                limit_s = max(asked_s, self._settings.stall_s)
                 if now_s - self._tried_s > limit_s:
+                    self._late = min(self._late + 1, MOST_LATE)
                     text = f"no first frame within {limit_s:g} s"
                     return self._lose(now_s, "offline", text, hang_up=True)
             case "flowing" if now_s - self._alive_s > self.stall_s:
@@ -272,7 +276,7 @@ class Supervisor:
             self.connects += 1
             self._alive_s = now_s
             self._health.connected(now_s)
-        self._stage, self._flowing_s, self.lost_s = "flowing", now_s, None
+        self._stage, self._flowing_s, self.lost_s, self._late = "flowing", now_s, None, 0
         self._frames = 0
         return self._become("warmup")
 

@@ -190,6 +190,7 @@ class ScriptedScorer:
     score: Callable[[str, float], float]
     alive: bool = True
     silent: bool = False
+    each_s: float = 0.0  # that it says a reading took
     rounds: list[tuple[str, ...]] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
     _answers: deque[Answer] = field(default_factory=deque)
@@ -204,7 +205,8 @@ class ScriptedScorer:
                 self.attached.append(order.camera)
             case Round() if not self.silent:
                 self.rounds.append(order.cameras)
-                self._answers.append(Scored(tuple(self._read(c) for c in order.cameras)))
+                found = tuple(self._read(c) for c in order.cameras)
+                self._answers.append(Scored(found, {}, self.each_s * len(found)))
         return True
 
     def answers(self) -> Iterable[Answer]:

@@ -206,6 +206,29 @@ def test_back_off_starts_anew_after_five_healthy_minutes(healthy_s: float, again
     assert (supervisor.reason == "x; next try in 1 s") is again
 
 
+def test_a_camera_that_takes_long_to_start_is_given_longer_the_next_times() -> None:
+    supervisor = Supervisor(SupervisorSettings(), Random(1))
+    tried_s, lost_s = [0.0], []
+    supervisor.start(0.0)
+    for half in range(1, 1000):
+        for it in supervisor.tick(half / 2):
+            if isinstance(it, Connect):
+                tried_s.append(half / 2)
+            elif isinstance(it, StateChanged) and it.state == "backoff":
+                lost_s.append(half / 2)
+    waited_s = [lost - tried for tried, lost in zip(tried_s, lost_s, strict=False)]
+    assert waited_s[:4] == pytest.approx([15, 30, 60, 60], abs=1)
+    epoch = supervisor.epoch
+    if supervisor.state != "connecting":
+        supervisor.tick(600.0)
+        epoch = supervisor.epoch
+    supervisor.heard(connected(epoch), 600.5)
+    supervisor.heard(Disconnected("ended", "gone"), 601.0)
+    supervisor.tick(700.0)
+    assert supervisor.state == "connecting"
+    assert any(isinstance(it, HangUp) for it in supervisor.tick(716.0))
+
+
 def test_no_first_frame_in_time_is_hung_up_on() -> None:
     supervisor = Supervisor(SupervisorSettings(), Random(1))
     supervisor.start(0.0)
