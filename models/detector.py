@@ -89,6 +89,7 @@ class Detector(nn.Module, ABC):
     Config: ClassVar[type[Any]]  # frozen dataclass of plain values; its defaults are `lite`
     presets: ClassVar[dict[str, dict[str, Any]]]  # what each preset changes in the defaults
     concurrent: ClassVar[bool] = False  # whether threads may call `examine` at the same time
+    shared: ClassVar[bool] = True  # whether several processes learn it sooner than one
 
     def __init__(self, config: Any) -> None:
         super().__init__()

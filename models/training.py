@@ -1,7 +1,8 @@
 """The one training loop: players, each with its loss and its optimiser, take turns on a batch.
 
 It knows tensors and losses only; where clips come from and what is done with a detector
-afterwards is the caller's affair.
+afterwards is the caller's affair. Several processes (`models.ranks`) run the same loop, each on its
+rows of every batch: gradients are summed before each optimiser's step.
 """
 
 import math
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from models import ranks, whole_batch
 from models.detector import Budget, Clips, Log, Step
 from models.errors import TrainingError
 
@@ -96,15 +98,17 @@ def train(
     first, earlier = int(state.get("step", 0)), float(state.get("seconds", 0.0))
     started, step = time.monotonic(), first
     state["interrupted"] = False
-    for player in players:
-        player.module.train()
+    modules = [player.module for player in players]
+    for module in modules:
+        module.train()
     try:
         for batch in _endless(clips):
             seconds = time.monotonic() - started
-            spent = budget.spent(seconds, step - first)
+            spent = ranks.agreed(budget.spent(seconds, step - first))
             if spent >= 1:
                 break
-            losses = _turns(players, optimisers, batch, spent, step)
+            with whole_batch.taking(batch) as own, whole_batch.as_one(*modules):
+                losses = _turns(players, optimisers, own, spent, step)
             step += 1
             seconds = time.monotonic() - started
             spent = budget.spent(seconds, step - first)
@@ -114,8 +118,8 @@ def train(
     except KeyboardInterrupt:
         state["interrupted"] = True
     finally:
-        for player in players:
-            player.module.eval()
+        for module in modules:
+            module.eval()
 
 
 @dataclass(frozen=True)
@@ -205,21 +209,23 @@ def _turns(
         for group in optimiser.param_groups:
             group["lr"] = player.learning_rate * player.schedule(spent, step)
         terms = player.losses(batch)
-        total = torch.stack([term.float() for term in terms.values()]).sum()
-        if not torch.isfinite(total):
-            raise TrainingError(_not_finite("loss", player, step, terms))
+        own = whole_batch.share() * torch.stack([term.float() for term in terms.values()])
+        whole = dict(zip(terms, ranks.summed(own.detach()).tolist(), strict=True))
+        if not math.isfinite(sum(whole.values())):
+            raise TrainingError(_not_finite("loss", player, step, whole))
         optimiser.zero_grad(set_to_none=True)
-        total.backward()  # type: ignore[no-untyped-call]
+        own.sum().backward()  # type: ignore[no-untyped-call]
+        ranks.sum_gradients(player.module.parameters())
         norm = nn.utils.clip_grad_norm_(player.module.parameters(), player.max_gradient_norm)
         if not torch.isfinite(norm):
-            raise TrainingError(_not_finite("gradient", player, step, terms))
+            raise TrainingError(_not_finite("gradient", player, step, whole))
         optimiser.step()
-        seen |= {f"{player.name}/{name}": float(term.detach()) for name, term in terms.items()}
+        seen |= {f"{player.name}/{name}": value for name, value in whole.items()}
     return seen
 
 
-def _not_finite(what: str, player: Player, step: int, terms: Losses) -> str:
-    values = ", ".join(f"{name} = {float(term.detach()):g}" for name, term in terms.items())
+def _not_finite(what: str, player: Player, step: int, terms: dict[str, float]) -> str:
+    values = ", ".join(f"{name} = {value:g}" for name, value in terms.items())
     return (
         f"the {what} of {player.name} is not finite at step {step + 1} ({values}); "
         f"try a lower learning rate than {player.learning_rate:g}"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models import ranks
 from models.detector import Budget, Detector, Log, silent
 from models.registry import build, kind_of
 from monitor.alert_rule import AlertRule
@@ -31,6 +32,7 @@ from monitor.readings import readings_of
 from monitor.records import Reading
 from monitor.runtimes.pytorch import told_of
 from monitor.scoring import device_of
+from monitor.together import learning_together
 from monitor.training import (
     ClipLoader,
     Segment,
@@ -97,7 +99,8 @@ def train_model(  # noqa: PLR0913
 
     While it learns, `unfinished(path)` is written once a minute, from which `--resume` goes on; the
     old file at `path` is replaced only by a model that can score. Ctrl-C ends the learning and
-    keeps what was learned; a second one aborts.
+    keeps what was learned; a second one aborts. Of several processes (`models.ranks`) only the
+    first writes and calibrates; the others return a model without scales and thresholds.
 
     Args:
         detector: Untrained, or one that goes on learning.
@@ -119,6 +122,7 @@ def train_model(  # noqa: PLR0913
         TrainingError: If learning cannot go on.
         StoreError: If the file cannot be written.
     """
+    path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
     footage = find_footage(data, rate_hz, live=preset == "lite")
@@ -127,6 +131,8 @@ def train_model(  # noqa: PLR0913
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
     _fit(model, parts, budget, seed, keeper, cache)
+    if not ranks.is_first():
+        return model
     if path is not None:
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
@@ -178,7 +184,7 @@ def _fit(
         cache=cache,
     )
     held_out = ClipLoader(
-        thinned(parts.held_out, spec),
+        thinned(parts.held_out, spec) if ranks.is_first() else thinned(parts.held_out, spec, 1),
         spec,
         batch=batch,
         rate_hz=rate_hz,
@@ -187,7 +193,7 @@ def _fit(
         cache=cache,
     )
     try:
-        with told_of(device_of(detector)):
+        with told_of(device_of(detector)), learning_together(detector, segment_names(parts.fit)):
             detector.fit(clips, held_out, budget=budget, log=keeper)
     except DeviceError as error:
         raise keeper.lost(error) from error
@@ -196,6 +202,11 @@ def _fit(
             keeper.save()
         raise
     keeper.ended(interrupted=bool(detector.training_state.get("interrupted", False)))
+
+
+def segment_names(segments: Sequence[Segment]) -> list[str]:
+    """What is learned from, for comparing."""
+    return [f"{s.video.name} {s.start}-{s.stop}" for s in segments]
 
 
 def _check_length(parts: Split, detector: Detector, rate_hz: float | None) -> None:

@@ -24,6 +24,7 @@ from typing import Literal, Self
 import torch
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError
 from models.networks.strided import StridedDecoder, StridedEncoder
@@ -158,8 +159,8 @@ class Adae(Detector):
         pictures = 2 * self.shaped(clips)[:, 0] - 1
         with torch.no_grad():
             made = self.generator(pictures)
-        real = (pictures - self.discriminator(pictures)).abs().mean()
-        fake = (made - self.discriminator(made)).abs().mean()
+        real = whole_batch.mean((pictures - self.discriminator(pictures)).abs())
+        fake = whole_batch.mean((made - self.discriminator(made)).abs())
         if self.config.objective == "unbounded":
             return {"real": real, "fake": -fake}
         k = self.share_of_fakes.clone()

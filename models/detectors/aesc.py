@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Generator, Tensor
 
+from models import whole_batch
 from models.corruptions import CORRUPTIONS, Corruption
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError
@@ -189,7 +190,8 @@ class Aesc(Detector):
         pictures = self.shaped(clips)[:, 0]
         spoilt = pictures
         if self.config.corruption != "none":
-            spoilt = CORRUPTIONS[self.config.corruption](pictures, None)
+            corrupt = CORRUPTIONS[self.config.corruption]
+            spoilt = whole_batch.of_whole(lambda whole: corrupt(whole[:, 0], None), clips)
         return rebuilding_losses(self(spoilt), pictures, self.config.loss)
 
 

@@ -21,6 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.networks.picture_gan import (
     PictureDiscriminator,
@@ -188,7 +189,9 @@ class Anogan(Detector):
         ]
 
     def _generated(self, clips: Tensor) -> Tensor:
-        return self.generator(torch.randn(len(clips), self.config.latent, device=clips.device))
+        sizes, device = self.config.latent, clips.device
+        noise = whole_batch.drawn(len(clips), lambda n: torch.randn(n, sizes, device=device))
+        return self.generator(noise)
 
     def _discriminator_losses(self, clips: Tensor) -> Losses:
         real = self.discriminator(signed(self.shaped(clips)[:, 0])).logits

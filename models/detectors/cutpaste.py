@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from models import whole_batch
 from models.corruptions import cut_paste, scar
 from models.density import GaussianDensity
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
@@ -168,12 +169,14 @@ class Cutpaste(Detector):
         return distance, spread[:, 0]
 
     def _losses(self, clips: Tensor) -> Losses:
-        pictures = self.shaped(clips)[:, 0]
-        moved = _crop(_moved(pictures), self.config.patch_px)
-        pasted = [paste(moved) for paste in PASTING[self.config.task]]
-        kinds = torch.arange(len(pasted) + 1, device=clips.device).repeat_interleave(len(moved))
-        logits = self(torch.cat([moved, *pasted]))
-        return {"class": F.cross_entropy(logits, kinds)}
+        seen = whole_batch.of_whole(self._seen, self.shaped(clips))
+        kinds = torch.arange(len(seen), device=clips.device).repeat_interleave(len(seen[0]))
+        return {"class": F.cross_entropy(self(torch.cat(seen)), kinds)}
+
+    def _seen(self, clips: Tensor) -> tuple[Tensor, ...]:
+        """The pictures of each class: normal ones, and as each way of pasting leaves them."""
+        moved = _crop(_moved(clips[:, 0]), self.config.patch_px)
+        return (moved, *(paste(moved) for paste in PASTING[self.config.task]))
 
     @torch.no_grad()
     def _normal_embeddings(self, clips: Clips) -> Iterator[Tensor]:

@@ -27,6 +27,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError, TrainingError
 from models.losses import intensity_loss
@@ -252,7 +253,7 @@ class DeepSvdd(Detector):
 
     def _drawing_losses(self, clips: Tensor) -> Losses:
         distances = self(self.shaped(clips)[:, 0]).mean(dim=(1, 2))
-        kept = nearest(distances, self.config.trim)
+        kept = nearest(whole_batch.gathered(distances), self.config.trim)
         if self.config.objective == "one-class":
             return {"distance": kept.mean()}
         if self.training_state["one-class"]["step"] >= self.config.warm_up:

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.networks.picture_gan import (
     PictureEncoder,
@@ -213,7 +214,8 @@ class Egbad(Detector):
     def _pairs(self, clips: Tensor) -> tuple[Pairs, Pairs]:
         """(x, E(x)) and (G(z), z)."""
         pictures = signed(self.shaped(clips)[:, 0])
-        noise = torch.randn(len(clips), self.config.latent, device=clips.device)
+        latent, device = self.config.latent, clips.device
+        noise = whole_batch.drawn(len(clips), lambda n: torch.randn(n, latent, device=device))
         encoded = Pairs(pictures, self.network.encode(pictures))
         return encoded, Pairs(self.network.generate(noise), noise)
 

@@ -24,6 +24,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.networks.picture_gan import (
     PictureDiscriminator,
@@ -182,13 +183,15 @@ class Fanogan(Detector):
         )
 
     def _noise(self, clips: Tensor) -> Tensor:
-        return torch.randn(len(clips), self.config.latent, device=clips.device)
+        latent, device = self.config.latent, clips.device
+        return whole_batch.drawn(len(clips), lambda n: torch.randn(n, latent, device=device))
 
     def _critic_losses(self, clips: Tensor) -> Losses:
         real = signed(self.shaped(clips)[:, 0])
         with torch.no_grad():
             fake = self.generator(self._noise(clips))
-        mix = torch.rand(len(real), 1, 1, 1, device=real.device)
+        device = real.device
+        mix = whole_batch.drawn(len(real), lambda n: torch.rand(n, 1, 1, 1, device=device))
         penalty = gradient_penalty(self.critic, real + mix * (fake - real))
         return {
             "real": -self.critic(real).logits.mean(),
@@ -212,7 +215,7 @@ class Fanogan(Detector):
             with torch.no_grad():
                 real = self.critic(pictures).features
             difference = F.mse_loss(self.critic(rebuilt).features, real)
-            scale = real.square().mean() if config.relative_features else 1.0
+            scale = whole_batch.mean(real.square()) if config.relative_features else 1.0
             terms["features"] = config.feature_weight * difference / scale
         return terms
 

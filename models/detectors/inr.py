@@ -69,6 +69,7 @@ class Inr(Detector):
         "coin": {"size": (128, 128), "width": 28, "layers": 10, "learning_rate": 2e-4, "steps": 500}
         | WHOLE,
     }
+    shared = False
 
     config: InrConfig
     median: Tensor  # (), of the percentiles of normal pictures

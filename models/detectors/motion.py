@@ -30,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from models import ranks
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, Step, silent
 from models.errors import TrainingError
 from models.local_motion import (
@@ -60,6 +61,7 @@ class Motion(Detector):
     )
     Config = MotionConfig
     presets = {"lite": {}}  # noqa: RUF012
+    shared = False
 
     config: MotionConfig
     background: Tensor  # (H, W), high-passed grey levels
@@ -160,7 +162,7 @@ class Motion(Detector):
             seconds = monotonic() - started
             spent = max(budget.spent(seconds, seen), min(1.0, seen / MOST_CLIPS))
             log(Step(self.name, seen, seconds, spent, {}))
-            if spent >= 1:
+            if ranks.agreed(spent) >= 1:
                 return
 
     def _learn_restlessness(self, change: Array) -> None:

@@ -27,6 +27,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.blending import Mask, PatchRule, Picture, corrupt
 from models.corruptions import cloud, cut_paste, scar, scratches, stain
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
@@ -147,7 +148,7 @@ class Nsa(Detector):
         return Findings(terms["top" if self.config.rule == "top" else "paper"], smooth, terms)
 
     def _losses(self, clips: Tensor) -> Losses:
-        corrupted, target = self._corrupted(self.shaped(clips))
+        corrupted, target = whole_batch.of_whole(self._corrupted, self.shaped(clips))
         logits = self(corrupted)
         weight = torch.tensor(self.config.changed_weight, device=logits.device)
         loss = F.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)

@@ -69,6 +69,7 @@ class Padim(Detector):
         "lite": {},
         "paper": {"size": (224, 224), "cell_px": 4, "rule": "max"},
     }
+    shared = False
 
     config: PadimConfig
     kept: Tensor  # (K,), which channels

@@ -75,6 +75,7 @@ class Patchcore(Detector):
             "items": 20_000,
         },
     }
+    shared = False
 
     config: PatchcoreConfig
     memory: Tensor  # (M, D)

@@ -23,6 +23,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.corruptions import CORRUPTIONS, Corruption
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.networks.picture_gan import (
@@ -204,7 +205,10 @@ class SkipGanomaly(Detector):
     def _repaired(self, clips: Tensor) -> Tensor:
         """What the network makes of the pictures, spoilt where the configuration says so."""
         pictures, kind = self.shaped(clips)[:, 0], self.config.corruption
-        return self(pictures if kind == "none" else CORRUPTIONS[kind](pictures, None))
+        if kind == "none":
+            return self(pictures)
+        corrupt = CORRUPTIONS[kind]
+        return self(whole_batch.of_whole(lambda whole: corrupt(whole[:, 0], None), clips))
 
     def _generator_losses(self, clips: Tensor) -> Losses:
         config, pictures = self.config, clips[:, 0]

@@ -70,6 +70,7 @@ class Svdd(Detector):
     paper = "Tax and Duin, Support Vector Data Description, Machine Learning 2004"
     Config = SvddConfig
     presets = {"lite": {}, "paper": {"rule": "paper"}}  # noqa: RUF012
+    shared = False
 
     config: SvddConfig
     deviation: Tensor  # (7 F,), of each of a picture's features

@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from models import whole_batch
 from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, silent
 from models.errors import OptionError
 from models.networks.picture import PictureDecoder, PictureEncoder, deepest_shape
@@ -66,7 +67,10 @@ class Latents(NamedTuple):
 
     def sample(self) -> Tensor:
         """One draw for each picture."""
-        noise = torch.randn_like(self.mean)
+        latent, device = self.mean.shape[1], self.mean.device
+        noise = whole_batch.drawn(
+            len(self.mean), lambda n: torch.randn(n, latent, device=device, dtype=self.mean.dtype)
+        )
         return self.mean + (0.5 * self.log_variance).exp() * noise
 
     def divergence(self) -> Tensor:
@@ -162,7 +166,7 @@ class Vae(Detector):
         """The evidence bound of a picture, in nats for each of its values."""
         pictures = self.shaped(clips)[:, 0]
         latents = self.encode(pictures)
-        error = (self.decode(latents.sample()) - pictures).square().mean()
+        error = whole_batch.mean((self.decode(latents.sample()) - pictures).square())
         best = self.config.variance == "best"
         return {
             "likelihood": 0.5 * (error + LEAST_VARIANCE).log() if best else 0.5 * error,

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 import monitor
+from monitor.cli.among import SaidElsewhere, among_others
 from monitor.cli.bench import bench as bench_command
 from monitor.cli.calibrate import calibrate as calibrate_command
 from monitor.cli.check import check as check_command
@@ -97,11 +98,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str], *, debug: bool) -> int:
     try:
-        status = app(words, prog_name="oddwatch", standalone_mode=False, obj=words)
-        sys.stdout.flush()
+        with among_others(words):
+            status = app(words, prog_name="oddwatch", standalone_mode=False, obj=words)
+            sys.stdout.flush()
     except BrokenPipeError:
         _hang_up()
         return NOBODY_READS
+    except SaidElsewhere:
+        return 1
     except KeyboardInterrupt:
         status = INTERRUPTED
     except Exception as error:  # noqa: BLE001  the one place where all that can fail ends

@@ -100,6 +100,8 @@ def train(
     learning early and keeps what was learned; --resume goes on. Frames are kept as the detector
     takes them in the user's cache folder, so that later epochs and trainings decode nothing.
 
+    By several processes, one for each GPU: torchrun --nproc-per-node N -m monitor train ...
+
     \b
     Examples:  oddwatch train frame_prediction data/ped2 --minutes 10 -o ped2.pt
                oddwatch train fusion NORMAL.mp4 -o door.pt
@@ -127,6 +129,7 @@ def train(
     refuse_options(of_stills, detector, stills=False)
     refuse_stills(data, detector, layout)
     per_day = FALSE_ALARMS_PER_DAY if false_alarms_per_day is None else false_alarms_per_day
+    from models.ranks import is_first
     from monitor.datasets import open_data
     from monitor.model import choose_device
     from monitor.pipeline import train_model
@@ -165,6 +168,8 @@ def train(
             log=log,
             progress=work.frames,
         )
+    if not is_first():
+        return
     picture = curve.write(out)
     again = shlex.join(["oddwatch", "train", detector, data, "-o", str(out), "--resume"])
     if as_json:

@@ -54,6 +54,7 @@ class _Start:
 
 def train_on_stills(asked: Asked) -> None:
     """Learn, calibrate, save, and say what came of it."""
+    from models.ranks import is_first
     from monitor.model import choose_device
     from monitor.stills.opening import open_stills
     from monitor.stills.pipeline import train_stills
@@ -93,6 +94,8 @@ def train_on_stills(asked: Asked) -> None:
             log=log,
             progress=work.pictures,
         )
+    if not is_first():
+        return
     picture = curve.write(asked.out)
     if asked.as_json:
         print_json(_as_json(model, asked.out, picture))

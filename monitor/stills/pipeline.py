@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from models import ranks
 from models.augmentation import MILD, NONE, Augmentation
 from models.detector import Budget, Detector, Log, silent
 from models.errors import OptionError
@@ -40,6 +41,7 @@ from monitor.stills.model import StillModel, save_still_model
 from monitor.stills.split import StillSplit, split_stills
 from monitor.stills.still import Still, StillSet
 from monitor.stills.threshold import FALSE_ALARM_SHARE, calibrate_scores
+from monitor.together import learning_together
 
 __all__ = ["calibrate_stills", "judged", "new_still_detector", "train_stills"]
 
@@ -141,6 +143,7 @@ def train_stills(  # noqa: PLR0913
         TrainingError: If learning cannot go on.
         StoreError: If the file cannot be written.
     """
+    path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
     parts = split_stills(data.train, seed)
@@ -148,6 +151,8 @@ def train_stills(  # noqa: PLR0913
     model = StillModel(detector, preset, None, _provenance(data, parts, seed, augment, detector))
     keeper = Keeper(model.provenance, path, lambda place: save_still_model(model, place), log)
     _fit(model, parts, budget, (seed, augment), keeper, cache, strict=strict)
+    if not ranks.is_first():
+        return model
     if path is not None:
         save_still_model(model, path)
         unfinished(path).unlink(missing_ok=True)
@@ -190,11 +195,13 @@ def _fit(  # noqa: PLR0913
         strict=strict,
         cache=cache,
     )
+    scales = parts.held_out if ranks.is_first() else parts.held_out[:batch]
     held_out = StillLoader(
-        parts.held_out, detector.spec, batch=batch, device=device, strict=strict, cache=cache
+        scales, detector.spec, batch=batch, device=device, strict=strict, cache=cache
     )
     try:
-        with told_of(device_of(detector)):
+        names = [still.name for still in parts.fit]
+        with told_of(device_of(detector)), learning_together(detector, names):
             detector.fit(clips, held_out, budget=budget, log=keeper)
     except DeviceError as error:
         raise keeper.lost(error) from error
