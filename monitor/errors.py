@@ -39,6 +39,10 @@ class CalibrationError(MonitorError, ValueError):
     """A threshold cannot be set from what there is."""
 
 
+class ClusterError(MonitorError):
+    """The cluster cannot be reached, or refuses; nothing of a run can be done then."""
+
+
 class StoreError(MonitorError, OSError):
     """Events or evidence cannot be written or read."""
 

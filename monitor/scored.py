@@ -18,7 +18,14 @@ from monitor.ahead import ahead
 from monitor.alerts import AlertStage
 from monitor.clips import at_rate
 from monitor.datasets import DataSet, Video
-from monitor.errors import DataSetError, LabelError, MonitorError, StoreError, UsageError
+from monitor.errors import (
+    ClusterError,
+    DataSetError,
+    LabelError,
+    MonitorError,
+    StoreError,
+    UsageError,
+)
 from monitor.evaluation.baselines import FlowMagnitude
 from monitor.evaluation.metrics import FloatArray
 from monitor.evaluation.page import Picture, write_report
@@ -140,7 +147,7 @@ def _score_all(model: Model, data: DataSet, progress: Progress, look: Look) -> _
                 run.pixels = PixelFigures()
             scored = score_video(video, model, run.pixels, overall.of(video), look)
         except MonitorError as error:
-            if video.strict or isinstance(error, LabelError):
+            if video.strict or isinstance(error, LabelError | ClusterError):
                 raise
             problems.append(error)
             run.notes.append(f"{video.name} is not scored: {error}")

@@ -2,23 +2,22 @@
 
 import shlex
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.learning import CACHE_GB, Curve, budget_of, cache_of
+from monitor.cli.far import FarRuns, local
+from monitor.cli.learning import CACHE_GB, budget_of, cache_of
 from monitor.cli.printing import print_table
 from monitor.cli.progress import LongWork
 from monitor.errors import MonitorError, UsageError
 
 if TYPE_CHECKING:
-    from models.detector import Log, Step
-    from monitor.stills.comparing import Done, Plan, Terms
+    from monitor.stills.comparing import Terms
     from monitor.stills.comparison import Row
-    from monitor.stills.still import StillSet
 
 SHORT = {"lr": "learning_rate"}
 INTERRUPTED = 130
@@ -67,6 +66,13 @@ def compare(
     cache_gb: Annotated[
         float, typer.Option(metavar="GB", help="Of decoded pictures kept for later; 0: none.")
     ] = CACHE_GB,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="[ADDRESS]", help="On a Ray cluster; local: workers on this machine."),
+    ] = None,
+    workers: Annotated[
+        int, typer.Option(min=0, help="With --cluster; 0: as many as its processors carry.")
+    ] = 0,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print compare.json, for programs.")
     ] = False,
@@ -81,6 +87,9 @@ def compare(
     Values of --grid are separated by commas; sizes are a side, or HEIGHTxWIDTH. A detector
     without an option of the grid runs without it.
 
+    With --cluster, runs are made on the workers of a Ray cluster at the same time, and come to the
+    same table; the data must lie at the same place on every node.
+
     With --epochs, an autoencoder and an implicit network are fitted to one picture, and their
     residual maps over the epochs (300, or --steps) are drawn side by side; with --mask also the
     residual inside and outside the defect.
@@ -91,22 +100,22 @@ def compare(
                oddwatch compare data/bottle --detectors cae,vae --grid size=64,128 lr=1e-3,5e-4 -o g
                oddwatch compare --epochs scratch.png --mask scratch-mask.png -o epochs
     """  # noqa: D301
+    _check_epochs(epochs, mask, cluster)
     if epochs is not None:
         _compare_epochs(epochs, mask, out, words, steps)
         return
-    if mask is not None:
-        raise UsageError("--mask goes with --epochs only; leave it out")
     data_path, grid_words = _data_and_grid(words or [], grid or [])
     names = _names(detectors)
     numbers = _seeds(seeds)
     budget_of(minutes, steps)  # refuses what is not over 0
 
+    from monitor.cli.compare_shown import Shown, ShownTogether
     from monitor.model import choose_device
     from monitor.stills.comparing import Plan, Terms, Tools, check_plans
     from monitor.stills.comparison_files import write_comparison
     from monitor.stills.opening import open_stills
 
-    device, cache = choose_device(device), cache_of(cache_gb)
+    chosen = "cpu" if cluster is not None and device == "cuda" else choose_device(device)
     plans = [
         Plan(name, options, seed)
         for name in names
@@ -119,14 +128,18 @@ def compare(
     check_plans(plans, terms, out)
     command = shlex.join(["oddwatch", *context.obj])
     with LongWork() as work:
-        shown = _Shown(work)
-        tools = Tools(device, shown.log_of, work.pictures, cache)
+        shown = Shown(work) if cluster is None else ShownTogether(work, len(plans))
+        tools = Tools(chosen, shown.log_of, shown.pictures, cache_of(cache_gb))
+        how = (data_path, layout, protocol, normal)
+        far = None if cluster is None else FarRuns(cluster, workers, device, how)
         try:
-            done = _run_all(plans, data, terms, out, tools, shown)
+            with local() if far is None else far.making(data) as compare_runs:
+                done = list(map(shown.ended, compare_runs(plans, data, terms, out, tools)))
         except KeyboardInterrupt:
             print(f"oddwatch: what was learned is kept; to go on: {command}", file=sys.stderr)
             raise typer.Exit(INTERRUPTED) from None
         work.pictures("drawing", 0, None)
+        done.sort(key=lambda item: plans.index(item.plan))
         rows = write_comparison(out, terms, done, data, command=command)
     if as_json:
         print((out / "compare.json").read_text(encoding="utf-8"), end="")
@@ -134,6 +147,13 @@ def compare(
         _print_rows(rows, terms, out)
     if all(item.error for item in done):
         raise typer.Exit(1)
+
+
+def _check_epochs(epochs: Path | None, mask: Path | None, cluster: str | None) -> None:
+    if epochs is None and mask is not None:
+        raise UsageError("--mask goes with --epochs only; leave it out")
+    if epochs is not None and cluster is not None:
+        raise UsageError("--cluster spreads runs, --epochs makes one; leave one of them out")
 
 
 def _data_and_grid(words: list[str], grid: list[str]) -> tuple[str, list[str]]:
@@ -215,62 +235,6 @@ def _value(config: type[Any], key: str, text: str) -> Any:
         if key != "size" or "x" in text:
             raise
         return parse_setting(config, f"{key}={text}x{text}")[1]
-
-
-class _Shown:
-    """What a person sees of the runs, and the loss curve of each."""
-
-    def __init__(self, work: LongWork) -> None:
-        self._work = work
-        self._curve = Curve()
-
-    def log_of(self, plan: "Plan") -> "Log":
-        """Of the steps of one run."""
-        self._curve = curve = Curve()
-        name = plan.label if not plan.seed else f"{plan.label}, seed {plan.seed}"
-
-        def log(step: "Step") -> None:
-            curve.add(step)
-            stage = name if step.stage == plan.detector else f"{name}, {step.stage}"
-            losses = {
-                f"{stage}/{key.partition('/')[2]}": value
-                for key, value in step.losses.items()
-                if key.startswith(f"{step.stage}/")
-            }
-            self._work.step(replace(step, stage=stage, losses=losses or step.losses))
-
-        return log
-
-    def ended(self, done: "Done") -> None:
-        """Write its loss curve, and say that it is done."""
-        from monitor.stills.comparing import MODEL
-
-        name = (
-            done.plan.label if not done.plan.seed else f"{done.plan.label}, seed {done.plan.seed}"
-        )
-        if done.error:
-            print(f"oddwatch: {name} failed: {done.error}", file=sys.stderr)
-        elif done.again:
-            print(f"{name}: done before, in {done.folder}", file=sys.stderr)
-        else:
-            self._curve.write(done.folder / MODEL)
-
-
-def _run_all(
-    plans: "list[Plan]",
-    data: "StillSet",
-    terms: "Terms",
-    out: Path,
-    tools: Any,
-    shown: _Shown,
-) -> "list[Done]":
-    from monitor.stills.comparing import compare as compare_runs
-
-    done = []
-    for item in compare_runs(plans, data, terms, out, tools):
-        shown.ended(item)
-        done.append(item)
-    return done
 
 
 def _tell(problem: MonitorError) -> None:

@@ -1,6 +1,6 @@
 """`--cluster`: where a command has its work done, and how the option is read."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from monitor.datasets import DataSet
     from monitor.model import Model
     from monitor.scored import Look
+    from monitor.stills.comparing import Done, Plan, Terms, Tools
+    from monitor.stills.still import StillSet
+
+    CompareRuns = Callable[[Sequence[Plan], StillSet, Terms, Path, Tools], Iterator[Done]]
 
 OPTION = "--cluster"
 PIECES = ".pieces"  # in the folder of results, while they are incomplete
@@ -34,7 +38,8 @@ class Far:
             ClusterError: The cluster cannot be reached.
         """
         from monitor.cluster.ray_link import connected
-        from monitor.cluster.spread import How, Spread
+        from monitor.cluster.spread import Spread
+        from monitor.cluster.workers import How
 
         how = How(self.device, self.runtime, self.workers)
         with connected(self.address) as ray:
@@ -46,6 +51,48 @@ class Far:
                 done = True
             finally:
                 spread.close(done=done)
+
+
+@contextmanager
+def local() -> Iterator["CompareRuns"]:
+    """Runs of a comparison, made here."""
+    from monitor.stills.comparing import compare
+
+    yield compare
+
+
+@dataclass(frozen=True)
+class FarRuns:
+    """The workers of a cluster, for runs of a comparison."""
+
+    address: str
+    workers: int
+    device: str
+    how: "tuple[str, str | None, str | None, str | None]"  # the set is opened, as there
+
+    @contextmanager
+    def making(self, data: "StillSet") -> Iterator["CompareRuns"]:
+        """What makes runs in place of `monitor.stills.comparing.compare`; raises as `Far`."""
+        from monitor.cluster.ray_link import connected
+        from monitor.cluster.runs import Opening, Runs, digest_of_set
+        from monitor.cluster.workers import How
+
+        path, layout, protocol, normal = self.how
+        place = str(Path(path).absolute()) if Path(path).exists() else path
+        opening = Opening(place, layout, protocol, normal, digest_of_set(data))
+        how = How(self.device, workers=self.workers)
+        with connected(self.address) as ray:
+
+            def compare(
+                plans: "Sequence[Plan]",
+                _data: "StillSet",
+                terms: "Terms",
+                out: Path,
+                tools: "Tools",
+            ) -> "Iterator[Done]":
+                return Runs(ray, opening, terms, out, tools, how)(plans)
+
+            yield compare
 
 
 def with_address(words: list[str]) -> list[str]:

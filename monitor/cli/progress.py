@@ -55,6 +55,11 @@ class LongWork:
         """So many pictures are done of something."""
         self._count(what, done, total, "pictures")
 
+    def runs(self, text: str, share: float) -> None:
+        """Such a share of several things that are done at the same time is done."""
+        self._starts("")
+        self._show(text, share)
+
     def _count(self, what: str, done: int, total: int | None, things: str) -> None:
         if self._starts(what):
             self._began_s = time.monotonic()

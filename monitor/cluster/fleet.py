@@ -8,13 +8,13 @@ from typing import Any
 
 from monitor.cluster.actors import COORDINATOR, CoordinatorActor
 from monitor.cluster.bookshelf import put_book
-from monitor.cluster.ray_link import NAMESPACE, ClusterError
+from monitor.cluster.ray_link import NAMESPACE
 from monitor.cluster.reports import FleetStatus
 from monitor.cluster.settings import Book
 from monitor.cluster.shared import SharedStore
 from monitor.config.redacting import Registry
 from monitor.config.secrets import Resolver
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import ClusterError, MonitorError, UsageError
 
 ANSWER_S = 20.0
 STOP_S = 90.0

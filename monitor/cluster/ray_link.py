@@ -11,14 +11,10 @@ from io import StringIO
 from pathlib import Path
 from types import ModuleType
 
-from monitor.errors import MonitorError, UsageError
+from monitor.errors import ClusterError, UsageError
 
 NAMESPACE = "oddwatch"
 KNOCK_S = 5.0
-
-
-class ClusterError(MonitorError):
-    """The cluster cannot be reached, or refuses."""
 
 
 def load_ray() -> ModuleType:

@@ -7,7 +7,7 @@ readings is computed there, as without a cluster.
 import hashlib
 import logging
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -15,57 +15,51 @@ from types import ModuleType
 from typing import Any
 
 from monitor.cluster.pieces import Kept, Piece, Scores, cut, is_exact, score_piece, whole
-from monitor.cluster.ray_link import ClusterError
+from monitor.cluster.workers import RETRIES, How, Post, start, unseen
 from monitor.datasets import Video
-from monitor.errors import MonitorError
+from monitor.errors import ClusterError, MonitorError, SourceNotFoundError
 from monitor.model import Model, load_model, versions
 from monitor.records import Reading
 from monitor.tally import Count
 
 log = logging.getLogger(__name__)
 
-RETRIES = 3  # of a piece whose worker died; a fourth time it is the piece
 PER_WORKER = 2  # pieces that a worker has before it: none waits for the next order
 AHEAD = 4  # pieces per worker that may be ready before their turn
 
 
 class Worker:
-    """One detector in a process of its own; Ray starts it again where it dies."""
+    """One detector in a process of its own."""
 
-    def __init__(self, model: bytes, name: str, device: str, runtime: str, threads: int) -> None:
+    def __init__(self, post: Post, model: bytes, name: str, runtime: str) -> None:
         import tempfile
 
         import torch
 
         from monitor.runtimes import choose_runtime
 
-        torch.set_num_threads(threads)
+        torch.set_num_threads(post.threads)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             path.write_bytes(model)
-            self._model = load_model(path, device)
+            self._model = load_model(path, post.device)
         choose_runtime(self._model.detector, runtime)
+        self._problem = post.problem()
 
     def score(self, piece: Piece) -> "Scores | MonitorError":
         """An error comes back as a value: only the death of the worker is to be retried."""
+        if self._problem:
+            return ClusterError(self._problem)
         try:
             return score_piece(piece, self._model)
+        except SourceNotFoundError:
+            return ClusterError(unseen(piece.path))  # whoever asks has seen it
         except MonitorError as error:
             return error
 
     def pid(self) -> int:
         """Of its process."""
         return os.getpid()
-
-
-@dataclass(frozen=True, slots=True)
-class How:
-    """How many workers, and of what kind."""
-
-    device: str = "auto"
-    runtime: str = "auto"
-    workers: int = 0  # 0: as many as the cluster's processors or GPUs carry
-    gpu_share: float = 1.0  # of one GPU, each
 
 
 @dataclass(eq=False)
@@ -95,7 +89,7 @@ class Spread:
         self._model = model
         self._videos: dict[str, _Video | None] = {video.name: None for video in videos}
         self._order = list(videos)
-        self._workers = _start(ray, content, path.name, how)
+        self._workers = start(ray, Worker, how, ray.put(content), path.name, how.runtime)
         self._out: dict[Any, tuple[str, Piece, int]] = {}  # reference -> video, piece, worker
         self._busy = [0] * len(self._workers)
 
@@ -223,28 +217,3 @@ class Spread:
                 f"start: {first}; what is done is kept, the same command goes on"
             ) from error
         return found
-
-
-def _start(ray: ModuleType, content: bytes, name: str, how: How) -> list[Any]:
-    """The workers; each with as many threads as this process has, so that sums are added alike."""
-    import torch
-
-    threads = torch.get_num_threads()
-    there: Mapping[str, float] = ray.cluster_resources()
-    on_gpu = how.device != "cpu" and there.get("GPU", 0) > 0
-    if how.device == "cuda" and not on_gpu:
-        raise ClusterError("device cuda was asked for, but no node of the cluster has a GPU")
-    fit = there.get("GPU", 0) / how.gpu_share if on_gpu else there.get("CPU", 1) / threads
-    count = how.workers or max(1, int(fit))
-    share = {"num_gpus": how.gpu_share, "num_cpus": 1} if on_gpu else {"num_cpus": threads}
-    if how.workers and count > fit:
-        share = {"num_cpus": 0}  # asked for more than there is: they share it
-    kind = ray.remote(Worker).options(
-        max_restarts=-1,
-        max_task_retries=RETRIES,
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": str(threads)}},
-        **share,
-    )
-    device = "cuda" if on_gpu else "cpu"
-    model = ray.put(content)
-    return [kind.remote(model, name, device, how.runtime, threads) for _ in range(count)]

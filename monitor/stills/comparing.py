@@ -124,10 +124,10 @@ def compare(
             yield Done(plan, folder, again=True)
             continue
         try:
-            _run(plan, data, terms, folder, tools)
+            make_run(plan, data, terms, folder, tools)
         except Exception as error:
             log.debug("%s failed", plan.label, exc_info=error)
-            yield Done(plan, folder, error=_one_line(error))
+            yield Done(plan, folder, error=one_line(error))
         else:
             yield Done(plan, folder)
 
@@ -137,13 +137,19 @@ def is_finished(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (FACTS, "report.json", "scores.csv"))
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """Why a run failed."""
     said = " ".join(str(error).split())
     known = any(kind.__name__ in ("MonitorError", "ModelError") for kind in type(error).__mro__)
     return said if known and said else f"{type(error).__name__}: {said}"[:300]
 
 
-def _run(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tools) -> None:
+def make_run(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tools) -> None:
+    """One run, from what is in its folder to all of its results there.
+
+    Raises:
+        KeyboardInterrupt: What was learned so far is in the folder.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     about = {"plan": asdict(plan), "terms": asdict(terms)}
     write_atomically(folder / RUN, json.dumps(about, indent=2, default=str))

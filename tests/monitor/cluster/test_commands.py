@@ -10,8 +10,8 @@ import pytest
 from monitor.cli.far import with_address
 from monitor.cluster import fleet
 from monitor.cluster.fleet import Fleet
-from monitor.cluster.ray_link import ClusterError, connect, load_ray
-from monitor.errors import UsageError
+from monitor.cluster.ray_link import connect, load_ray
+from monitor.errors import ClusterError, UsageError
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import torch
 from models.registry import build
 from monitor.cluster import pieces
 from monitor.cluster.ray_link import connected
-from monitor.cluster.spread import How, Spread
+from monitor.cluster.spread import Spread
+from monitor.cluster.workers import How
 from monitor.datasets import DataSet, open_data
 from monitor.model import Model, load_model, save_model
 from monitor.scored import score_data
