@@ -62,7 +62,7 @@ def connect(ray: ModuleType, address: str) -> None:
     try:
         with redirect_stderr(said), redirect_stdout(said):
             ray.init(
-                address=None if address == "local" else address,
+                address=address,  # `local` is Ray's own word; without it one that runs is taken
                 namespace=NAMESPACE,
                 log_to_driver=False,
                 logging_level=logging.ERROR,

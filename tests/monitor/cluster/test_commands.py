@@ -79,6 +79,12 @@ def test_nobody_at_the_address_is_said_before_ray_tries_for_minutes(
         connect(never, "head")  # type: ignore[arg-type]
 
 
+def test_local_never_joins_a_cluster_that_runs_or_ran_here() -> None:
+    asked: dict[str, object] = {}
+    connect(SimpleNamespace(init=lambda **words: asked.update(words)), "local")  # type: ignore[arg-type]
+    assert asked["address"] == "local"
+
+
 def test_a_cluster_without_oddwatch_says_how_to_start_it() -> None:
     def get_actor(_name: str, *, namespace: str) -> None:
         raise ValueError(f"no such actor in {namespace}")
