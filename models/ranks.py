@@ -17,7 +17,6 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from models.errors import TrainingError
 
@@ -144,8 +143,23 @@ def summed(values: Tensor) -> Tensor:
     """The sum over all processes; gradients flow back to every one of them."""
     if count() == 1:
         return values
-    total: Tensor = all_reduce(values)  # type: ignore[no-untyped-call]
+    total: Tensor = _Summed.apply(values)
     return total
+
+
+class _Summed(torch.autograd.Function):
+    """Every process's loss depends on the sum: so does what a value is to all of them."""
+
+    @staticmethod
+    def forward(_context: Any, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context: Any, *gradients: Tensor) -> Tensor:
+        total: Tensor = _Summed.apply(gradients[0])
+        return total
 
 
 @torch.no_grad()
