@@ -3,10 +3,9 @@
 import asyncio
 import platform
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
-from importlib.metadata import version
-from importlib.util import find_spec
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,10 +36,17 @@ if TYPE_CHECKING:
 
 PICTURE_FRESH_S = 1.0  # a picture is encoded at most so often per camera
 BEFORE = 50  # alerts that a new client is told of
-VERSIONS = {
-    "python": platform.python_version(),
-    **{name: version(name) for name in ("torch", "av", "numpy") if find_spec(name)},
-}
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("torch", "av", "numpy"):
+        with suppress(PackageNotFoundError):  # an edge install has no torch
+            found[name] = version(name)
+    return found
+
+
+VERSIONS = _versions()
 
 
 class LiveView:

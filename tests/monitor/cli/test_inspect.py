@@ -17,6 +17,7 @@ from monitor.sources import Source
 from monitor.stills import arrivals, snapping
 from monitor.stills.model import StillModel
 from monitor.store import Store
+from monitor.store_schema import SCHEMA_VERSION
 from tests.monitor.cli.calling import Answer, call
 from tests.monitor.stills.spots import SIDE, plate, spots_model, write_plate
 
@@ -156,7 +157,7 @@ def test_a_store_of_a_newer_version_is_refused(
     )
     answer = inspect(capsys, "--follow", drop, "--store", tmp_path / "new.db", "-o", tmp_path)
     assert (answer.status, answer.err.count("\n")) == (1, 1)
-    assert "has schema 9, this version knows 3: update oddwatch" in answer.err
+    assert f"has schema 9, this version knows {SCHEMA_VERSION}: update oddwatch" in answer.err
 
 
 def interrupt_when(there: Path, pattern: str, count: int) -> threading.Thread:

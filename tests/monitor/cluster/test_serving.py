@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,12 @@ def write(folder: Path, fleet: str, watch: str = "", cameras: str = "ab") -> Pat
             "no.such: No such file or directory",
         ),
         ('store = "mysql://h/x"', "", "mysql"),
-        ('store = "postgresql://me@127.0.0.1:1/x"', "", "postgresql://me@127.0.0.1:1/x failed"),
+        pytest.param(
+            'store = "postgresql://me@127.0.0.1:1/x"',
+            "",
+            "postgresql://me@127.0.0.1:1/x failed",
+            marks=pytest.mark.skipif(find_spec("psycopg") is None, reason="needs psycopg"),
+        ),
     ],
 )
 def test_one_line_for_each_fault(

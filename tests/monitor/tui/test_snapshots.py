@@ -8,7 +8,7 @@ import pytest
 
 from monitor.api.client import EngineGone
 from monitor.api.schema import Learning
-from monitor.tui.replay_app import ReplayDashboard
+from monitor.tui.replay_app import ReplayDashboard, Timeline
 from monitor.tui.state.recording import Recording, Track
 from tests.monitor.tui.scripted import ago, alert, busy_engine, camera, many, scripted
 from tests.monitor.tui.stage import dashboard, settle, until
@@ -169,5 +169,6 @@ def test_a_replay(snap_compare):
         app.replay.playing = False
         app.seek(330.0)
         await until(pilot, app.fleet.sites[0].alerting)
+        app.screen.query_one(Timeline).refresh()
 
     assert picture_of(snap_compare, app, MIDDLE, before=seek)
