@@ -35,7 +35,7 @@ def read_stretch(
     place = store.database.place
     newest = store.curves.newest()
     if newest is None:
-        raise DataSetError(f"{place}: it has no scores yet; engines before 0.2 kept none")
+        raise DataSetError(f"{place}: it has no scores yet; older engines kept none")
     end = min(until or newest, newest)
     begin = since or end - DEFAULT
     if begin >= end:
