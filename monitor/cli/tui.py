@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.errors import UsageError
+from monitor.errors import MonitorError, UsageError
 
 if TYPE_CHECKING:
     from monitor.api.client import Client
+    from monitor.tui.app import Dashboard
 
 NO_TERMINAL = (
     "oddwatch tui draws on a terminal, and this is none: use oddwatch events list --follow --json"
@@ -102,21 +103,18 @@ def play(place: str, since: str | None, until: str | None, images: Images) -> No
     from monitor.tui.replay_app import ReplayDashboard
     from monitor.tui.state.result import read_result
     from monitor.tui.state.settings import settings_path
-    from monitor.tui.terminal import kept_usable
 
     file = Path(database(place))
     if "://" not in place and not file.is_file():
         if since or until:
             raise UsageError(f"--from and --to are for a store, and {place} has no {file.name}")
-        with kept_usable():
-            ReplayDashboard(read_result(Path(place)), settings=settings_path()).run()
+        _run(ReplayDashboard(read_result(Path(place)), settings=settings_path()))
         return
     from monitor.tui.state.stretch import read_stretch
 
     with open_store(place, read_only=True) as store:
         recording = read_stretch(store, file.parent, parse_time(since), parse_time(until))
-    with kept_usable():
-        ReplayDashboard(recording, settings=settings_path(), images=images.value).run()
+    _run(ReplayDashboard(recording, settings=settings_path(), images=images.value))
 
 
 def show(
@@ -138,13 +136,22 @@ def show(
     _check_terminal()
     from monitor.tui.app import Dashboard
     from monitor.tui.state.settings import settings_path
-    from monitor.tui.terminal import kept_usable
 
     held = secret(token)
     engines = [_client(place, held) for place in places]
     dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=started)
+    return _run(dashboard) == "stop"
+
+
+def _run(dashboard: "Dashboard") -> str | None:
+    """Until it is closed; a fault of its own ends it with status 1, after its traceback."""
+    from monitor.tui.terminal import kept_usable
+
     with kept_usable():
-        return dashboard.run() == "stop"
+        answer = dashboard.run()
+    if dashboard.return_code:
+        raise MonitorError("the dashboard ended by a fault of its own, see above; engines go on")
+    return answer
 
 
 def serve(places: Sequence[str], address: str, *, token: str = "") -> None:

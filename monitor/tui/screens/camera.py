@@ -134,7 +134,8 @@ with the alerts that nobody labelled true.
         try:
             data = await self.dashboard.engine_of(camera).picture(camera.name, heat=self._heat)
             if camera is self.camera:
-                self.picture.show(data)
+                paused = camera.status.state == "paused"
+                self.picture.show(data, "paused" if paused else "no picture yet")
         except MonitorError as error:
             self.picture.show(None, str(error))
         finally:

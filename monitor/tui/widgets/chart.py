@@ -8,9 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.style import Style
+from textual.app import ComposeResult
+from textual.containers import Grid
 from textual.reactive import reactive
-from textual_hires_canvas import HiResMode
+from textual.strip import Strip
+from textual_hires_canvas import Canvas, HiResMode
 from textual_plot import AxisFormatter, PlotWidget
+from textual_plot.plot_widget import Legend
 
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.state.curve import Levels, held
@@ -62,6 +66,14 @@ class LevelFormatter(AxisFormatter):
         return [f"{tick:.0f}{TIMES}" for tick in ticks]
 
 
+class _Canvas(Canvas):
+    """Every segment has a style: Textual's filter for NO_COLOR fails where one has none."""
+
+    def render_line(self, y: int) -> Strip:
+        """Of a canvas without size, too."""
+        return super().render_line(y).apply_style(self.rich_style)
+
+
 class Chart(PlotWidget):
     """Drawn anew by `draw`; once a second is enough."""
 
@@ -75,6 +87,13 @@ class Chart(PlotWidget):
         self.set_x_formatter(ClockFormatter())
         self.set_y_formatter(LevelFormatter())
         self._drawn: tuple[object, ...] = ()
+
+    def compose(self) -> ComposeResult:
+        """The same parts as a PlotWidget's."""
+        with Grid():
+            for part in ("margin-top", "margin-left", "plot", "margin-bottom"):
+                yield _Canvas(1, 1, id=part)
+        yield Legend(id="legend")
 
     def draw(
         self, levels: Levels, begin: float, end: float, shades: Sequence[Shade], palette: Palette

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cli.tui import _run
+from monitor.errors import MonitorError
 from monitor.store import Store
 from tests.monitor.cli.calling import call
 
@@ -48,3 +50,13 @@ def test_a_terminal_without_a_size_is_said(
     monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((0, 0)))
     done = call(capsys, "tui")
     assert (done.status, done.err.strip()[-24:]) == (2, "is: stty cols 80 rows 24")
+
+
+def test_a_fault_of_its_own_is_no_success(monkeypatch: pytest.MonkeyPatch) -> None:
+    from monitor.tui.app import Dashboard
+
+    app = Dashboard([])
+    app._return_code = 1  # Textual's, after it has printed a traceback
+    monkeypatch.setattr(app, "run", lambda: None)
+    with pytest.raises(MonitorError, match="fault of its own"):
+        _run(app)

@@ -330,3 +330,18 @@ def test_odd_names_and_scores_break_nothing(size):
         for n, name in enumerate(ODD)
     ]
     play(dashboard(scripted(cameras, alerts=alerts)), body, size)
+
+
+def test_every_page_is_drawn_without_colours(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    async def body(app, pilot):
+        await pilot.press("enter")  # a camera, with its picture
+        await settle(app, pilot)
+        await until(pilot, lambda: app.screen.picture._bytes)
+        for key in ("escape", "2", "enter", "escape", "3", "4", "question_mark"):
+            await pilot.press(key)
+            await pilot.pause(0.1)
+        assert isinstance(app.screen, HelpScreen)
+
+    play(dashboard(busy_engine(6)), body)
