@@ -1,6 +1,7 @@
 """The terminal given back whatever ends the dashboard: a signal, or kill -9."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ RESTORE = "".join(
 )
 # a line says that all is well; the end of the pipe without one, that the dashboard was killed
 GUARD = 'read -r well && exit 0; stty sane <&1 2>/dev/null; printf "%s" "$0"; echo "$1"'
+PATIENCE_S = 15.0  # of a signal with a dashboard that cannot end
 KILLED = "the dashboard was killed; the engine goes on"
 
 
@@ -39,9 +41,20 @@ def kept_usable() -> Iterator[None]:
 
 
 def leave_on_signals(leave: Callable[[], None]) -> None:
-    """SIGTERM and SIGHUP end a dashboard as its key does; for the loop that runs."""
+    """SIGTERM and SIGHUP end a dashboard as its key does; for the loop that runs.
+
+    Where that does not end it the process is ended: Textual waits for ever to write to a terminal
+    whose window was closed. So the handlers are not asyncio's, which would wait with it.
+    """
     if threading.current_thread() is not threading.main_thread():
         return
     loop = asyncio.get_running_loop()
+
+    def heard(number: int, _frame: object) -> None:
+        last = threading.Timer(PATIENCE_S, os._exit, [128 + number])
+        last.daemon = True
+        last.start()
+        loop.call_soon_threadsafe(leave)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, leave)
+        signal.signal(number, heard)

@@ -18,6 +18,16 @@ from monitor.tui.terminal import KILLED
 DRAWN, LEFT, CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
 SHOW = "from monitor.cli.tui import show; show(['http://127.0.0.1:9'])"
 PATIENCE_S = 120.0  # on a busy machine
+STUCK = """
+import asyncio, os, queue, signal, threading
+from monitor.tui import terminal
+terminal.PATIENCE_S = 0.2
+async def main():
+    terminal.leave_on_signals(lambda: None)
+    threading.Timer(0.5, os.kill, [os.getpid(), signal.{name}]).start()
+    queue.Queue().get()  # as one that writes to nothing
+asyncio.run(main())
+"""
 
 
 def read_until(terminal: int, mark: bytes) -> bytes:
@@ -56,3 +66,10 @@ def test_it_is_usable_after_a_signal(number: signal.Signals, tmp_path) -> None:
         process.wait()
         os.close(terminal)
         os.close(inner)
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGHUP"])
+def test_a_signal_ends_it_though_it_waits_for_a_terminal_that_is_gone(name: str) -> None:
+    words = [sys.executable, "-c", STUCK.format(name=name)]
+    done = subprocess.run(words, check=False, timeout=PATIENCE_S)
+    assert done.returncode == 128 + getattr(signal, name)
