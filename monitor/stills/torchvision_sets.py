@@ -101,11 +101,18 @@ def _part(published: Published, parent: Path, name: str) -> _Part:
         held = kind(str(parent), train=name == "train", download=False)
     except Exception as error:  # whatever parsing raises
         raise DataSetError(
-            f"{parent / published.folder}: torchvision cannot read its {name} part: {error}"
+            f"{parent / published.folder}: torchvision cannot read its {name} part: {_why(error)}"
         ) from error
     targets = tuple(int(target) for target in held.targets)
     classes = tuple(_short(own) for own in held.classes)
     return _Part(name, np.asarray(held.data), targets, classes)
+
+
+def _why(error: Exception) -> str:
+    """Torchvision's advice, download=True, is no option here."""
+    if "download=True" not in str(error):
+        return str(error)
+    return "files are missing or are not the published ones; put the set there anew"
 
 
 def _short(name: str) -> str:

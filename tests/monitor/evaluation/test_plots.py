@@ -4,6 +4,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from monitor.evaluation import plots
 from monitor.evaluation.gallery import misses_picture, video_pictures
@@ -77,6 +78,20 @@ def test_generator_and_discriminator_have_a_panel_each() -> None:
     alone = [plots.LossPoint(p.step, p.seconds, {"generator/intensity": 0.1}) for p in both]
     heights = [decode(plots.loss_curves(points)).shape[0] for points in (both, alone)]
     assert heights[0] > 1.5 * heights[1]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_no_tick_lies_between_two_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Figure] = []
+
+    def kept(figure: Figure) -> bytes:
+        drawn.append(figure)
+        return b""
+
+    monkeypatch.setattr(plots, "png", kept)
+    losses = [plots.LossPoint(n, 0.1, {"network/loss": 1 / n}) for n in range(1, steps + 1)]
+    plots.loss_curves(losses)
+    assert all(tick == round(tick) for tick in drawn[0].axes[-1].get_xticks())
 
 
 def modules_after(statement: str) -> set[str]:
