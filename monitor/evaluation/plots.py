@@ -196,7 +196,7 @@ def loss_curves(points: Sequence[LossPoint]) -> bytes:
             _draw_loss(plain_axes(axes), points, name, colour)
         say(axes, f"Losses of the {network}", "faint: each step; strong: running mean")
         name_axes(axes, "", "loss, as added up")
-    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True))
+    grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     grid[-1, 0].set_xlabel(f"step  ({points[-1].seconds:.0f} s in all)", fontsize=8.5, color=FAINT)
     return png(figure)
 
