@@ -21,10 +21,12 @@ from benchmarks.live.servers import Looped, encode_loop, free_port
 FPS = 10
 QUIET_S = 25  # of a loop with an event
 EVENT_S = 5
+CROSSING = 100  # pictures; divides every loop, so that nothing leaps where one begins again
+AHEAD = 70  # the square is wholly in the picture while it is red
 
 
 def quiet(index: int, size: tuple[int, int] = (360, 640)) -> NDArray[np.uint8]:
-    """A textured scene that a gray square crosses in ten seconds."""
+    """A textured scene that a gray square crosses in ten seconds, from outside to outside."""
     return _scene(index, size, (150, 150, 150))
 
 
@@ -38,9 +40,9 @@ def _scene(index: int, size: tuple[int, int], colour: tuple[int, int, int]) -> N
     height, width = size
     image = _texture(size).copy()
     side = height // 4
-    left = index * width // 100 % (width - side)
-    top = height // 2 + int(20 * np.sin(index / 7))
-    image[top : top + side, left : left + side] = colour
+    left = (index + AHEAD) % CROSSING * (width + side) // CROSSING - side
+    top = height // 2 + int(20 * np.sin(2 * np.pi * index / (CROSSING // 2)))
+    image[top : top + side, max(left, 0) : max(left + side, 0)] = colour
     image += np.random.default_rng(index).integers(-6, 7, image.shape, np.int8)
     return image.clip(0, 255).astype(np.uint8)
 
