@@ -147,6 +147,10 @@ class Desk:
         self._writer.put(FellIll(event, notices))
         log.log(_level(news), "%s%s", f"{camera}: " if camera else "", news.text)
 
+    def take_fault(self, camera: str | None, kind: str, fault: str, now_s: float) -> None:
+        """A health event as long as something is wrong: one line; empty: nothing is."""
+        self.take_health(camera, Opened(kind, "error", fault) if fault else Closed(kind), now_s)
+
     def forget(self, camera: str, now_s: float) -> None:
         """A camera is no more: nothing is wrong with it any longer."""
         for key in [key for key in self._ill if key[0] == camera]:

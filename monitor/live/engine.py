@@ -208,6 +208,8 @@ class Engine:
             (SUPERVISE_S, self._supervise),
             (CONTROL_S, self._control),
             (PUBLISH_S, self._publish),
+            (HOUSE_S, self._tell_faults),
+            (HOUSE_S, self._make_room),
             (HOUSE_S, self._keep_house),
         )
         async with asyncio.TaskGroup() as group:
@@ -257,17 +259,23 @@ class Engine:
         if self.hub.readers:
             self.hub.publish(self.view.news())
 
-    async def _keep_house(self) -> None:
+    def _tell_faults(self) -> None:
+        now_s = self.clock.now_s()
+        for name, station in self.crew.stations.items():
+            self.desk.take_fault(name, "model", station.fault, now_s)
+        failing = self.writer.failing
+        held = failing and f"{failing}; events are held in memory until it works"
+        self.desk.take_fault(None, "store", held, now_s)
+
+    async def _make_room(self) -> None:
         now_s = self.clock.now_s()
         space = await asyncio.to_thread(self.retention.step, self.clock.utc())
         self.desk.clips_allowed = space.clips_allowed
-        full = Opened("disk", "error", space.text)
-        self.desk.take_health(None, Closed("disk") if space.clips_allowed else full, now_s)
-        failing = self.writer.failing
-        stuck = Opened("store", "error", f"{failing}; events are held in memory until it works")
-        self.desk.take_health(None, stuck if failing else Closed("store"), now_s)
+        self.desk.take_fault(None, "disk", "" if space.clips_allowed else space.text, now_s)
         self.view.space = space
         await self.view.refresh()
+
+    async def _keep_house(self) -> None:
         own = psutil.Process()
         self.metrics.process(
             "engine",
@@ -277,7 +285,7 @@ class Engine:
         )
         self.metrics.loop_lag(self.loop_lag_s)
         self.watched.note(self.crew.stations)
-        if self.watched.due(now_s):
+        if self.watched.due(self.clock.now_s()):
             self.minutes.note(self.crew.stations)
             await asyncio.to_thread(self.watched.save)
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import NoReturn
 
 import av
 import cv2
@@ -14,7 +15,9 @@ import pytest
 from monitor.errors import StoreError
 from monitor.files import digest_of
 from monitor.live.watched import FILE, read_watched
-from monitor.store import Store
+from monitor.store import Store, StoreUnavailableError
+from monitor.store_database import Database
+from monitor.store_writer import Measured
 from tests.monitor.live.engines import Plain, Ran, leaves_nothing, write_config
 from tests.monitor.live.tiny import RATE_HZ, SIDE, SIZE, film, light_file, light_model, trained
 
@@ -183,8 +186,9 @@ def test_a_model_calibrated_anew_is_read_at_a_reload(
 
 
 def test_a_model_of_another_shape_fails_alone(
-    tmp_path: Path, films: dict[str, Path], model: Path
+    tmp_path: Path, films: dict[str, Path], model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("monitor.live.engine.HOUSE_S", 0.2)
     wide = film(tmp_path / "wide.mp4", 5, width=64)
     cameras = [camera("door", films["dim"], model), camera("wide", wide, model)]
     cameras.append(camera("none", films["dim"], tmp_path / "missing.pt"))
@@ -193,6 +197,13 @@ def test_a_model_of_another_shape_fails_alone(
         ran.wait(lambda: ran.camera("none")["state"] == "failed")
         assert "64x96, the model learned on 128x96" in ran.camera("wide")["reason"]
         assert "no such model file" in ran.camera("none")["reason"]
+        ran.wait(lambda: len(ran.ask("/api/health-events")) == 2)
+        events = {found["camera"]: found for found in ran.ask("/api/health-events")}
+        assert {name: found["kind"] for name, found in events.items()} == {
+            "wide": "model",
+            "none": "model",
+        }
+        assert events["none"]["text"] == ran.camera("none")["reason"]
         ran.wait(lambda: ran.camera("door")["fps_scored"] > 1)
         assert ran.camera("door")["state"] == "running"
 
@@ -209,6 +220,28 @@ def test_a_webhook_that_cannot_be_reached_delays_nothing(
         assert ran.stop() < 15
     with sqlite3.connect(tmp_path / "out" / "events.db") as database:
         assert database.execute("select count(*) from outbox").fetchone()[0] >= 1
+
+
+def test_a_database_that_is_gone_is_told(
+    tmp_path: Path, films: dict[str, Path], model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.live.engine.HOUSE_S", 0.2)
+    with Ran(write_config(tmp_path, [camera("door", films["dim"], model)])) as ran:
+        written = Database.write
+
+        def gone(_database: Database) -> NoReturn:
+            raise StoreUnavailableError("it is gone")
+
+        def stuck() -> list[Plain]:
+            return [found for found in ran.ask("/api/health-events") if found["kind"] == "store"]
+
+        monkeypatch.setattr(Database, "write", gone)
+        ran.engine.writer.put(Measured(()))
+        ran.wait(stuck)
+        assert "it is gone; events are held in memory" in stuck()[0]["text"]
+        assert ran.camera("door")["state"] != "failed"
+        monkeypatch.setattr(Database, "write", written)
+        ran.wait(lambda: stuck()[0]["ended_at"])
 
 
 def test_two_engines_on_one_folder(tmp_path: Path, films: dict[str, Path], model: Path) -> None:
