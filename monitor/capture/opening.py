@@ -30,5 +30,5 @@ def open_reader(settings: CaptureSettings) -> Reader:
         return PyavReader(settings, url)
     path = Path(url.removeprefix("file://"))
     if not path.exists():
-        raise CaptureError("missing", f"{path}: found nothing there")
+        raise CaptureError("missing", "found nothing there")
     return FolderReader(settings, path) if path.is_dir() else PyavReader(settings, str(path))
