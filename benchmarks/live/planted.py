@@ -78,13 +78,15 @@ def run(folder: Path, model: Path, cameras: int, minutes: float) -> bool:
     engine = RunningEngine(folder, told, null=False)
     with server, shaken, Receiver() as receiver:
         engine.notices = [receiver.notice]
-        with engine, Witness(server.url("/0")) as witness:
+        with engine:
             engine.running(120)
-            shake(shaken, engine, 60 * minutes)
+            engine.wait(lambda: all(c["scored_at"] for c in engine.ask("/api/cameras")), 240)
+            with Witness(server.url("/0")) as witness:
+                shake(shaken, engine, 60 * minutes)
             alerts = engine.alerts()
             print(f"stopped in {engine.stop():.1f} s")
     first = report(witness.begun, [a for a in alerts if a["camera"] == "cam0"], receiver)
-    return first and silent(alerts)
+    return silent(alerts) and first
 
 
 def shake(server: RtspServer, engine: RunningEngine, seconds: float) -> None:
