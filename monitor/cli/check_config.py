@@ -103,7 +103,7 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
         if not need.enough
     ]
     if not cameras:
-        findings.append(Finding("warning", f"{path}: no camera is enabled: nothing is watched"))
+        findings.append(Finding("error", f"{path}: there is no camera to watch: add a [[camera]]"))
     return Report(str(path), len(cameras), findings, needs, probed)
 
 

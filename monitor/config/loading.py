@@ -16,8 +16,7 @@ def load_settings(path: Path) -> Settings:
     """Read a TOML file. References to secrets stay references; relative paths start at the file.
 
     Raises:
-        ConfigError: It is missing, is no TOML or names no camera, or with one line for each
-            thing that is wrong.
+        ConfigError: It is missing or is no TOML, or with one line for each thing that is wrong.
     """
     text = _read(path)
     try:
@@ -32,8 +31,6 @@ def load_settings(path: Path) -> Settings:
     problems = list(check_settings(settings))
     if problems:
         raise config_error(path, problems, data, lines)
-    if not settings.camera:
-        raise ConfigError([f"{path}: there is no camera to watch: add a [[camera]]"])
     return _anchored(settings, path.absolute().parent)
 
 

@@ -65,19 +65,6 @@ def test_what_will_not_work_is_one_line_and_a_failure(
     assert "it will not work as it is" in answer.out
 
 
-def test_watch_says_the_same_of_a_file_without_cameras(capsys: Capsys, tmp_path: Path) -> None:
-    said = f"{tmp_path}/watch.toml: there is no camera to watch: add a [[camera]]"
-    assert said in check(capsys, tmp_path, "").out
-    answer = call(capsys, "watch", tmp_path / "watch.toml", "--headless")
-    assert (answer.status, answer.out, answer.err) == (2, "", f"oddwatch: {said}\n")
-
-
-def test_cameras_that_are_all_switched_off_are_a_warning(capsys: Capsys, tmp_path: Path) -> None:
-    answer = check(capsys, tmp_path, LEARNS + "enabled = false\n")
-    assert answer.status == 0
-    assert "no camera is enabled: nothing is watched" in answer.out
-
-
 def test_a_port_that_is_taken_may_be_the_engine_s_own(capsys: Capsys, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -28,9 +28,8 @@ def test_one_camera_is_enough_and_the_rest_has_defaults(tmp_path: Path) -> None:
     assert settings.engine == EngineSettings(folder=tmp_path / "oddwatch")
 
 
-def test_without_a_camera_there_is_nothing_to_watch(tmp_path: Path) -> None:
-    said = "watch.toml: there is no camera to watch: add a [[camera]]"
-    assert faults(tmp_path, "") == faults(tmp_path, "[api]\nport = 0\n") == [said]
+def test_an_empty_file_is_a_configuration(tmp_path: Path) -> None:
+    assert load_settings(write(tmp_path, "")).camera == []
 
 
 def test_relative_paths_start_at_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,7 @@ from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
 from monitor.config.settings import Settings
-from tests.monitor.config.files import ONE, write
+from tests.monitor.config.files import write
 
 CAMERA = '[[camera]]\nname = "door"\n'
 
@@ -49,8 +49,7 @@ def test_a_whole_address_may_be_a_reference(tmp_path: Path) -> None:
 
 def test_tokens_and_keys_are_resolved_and_known(tmp_path: Path) -> None:
     text = (
-        f'{ONE}[engine]\nstore = "env:DB"\n'
-        '[api]\nadmins = ["env:ADMIN"]\nviewers = ["env:A", "env:B"]\n'
+        '[engine]\nstore = "env:DB"\n[api]\nadmins = ["env:ADMIN"]\nviewers = ["env:A", "env:B"]\n'
         '[[notice]]\nkind = "webhook"\nurl = "env:HOOK"\nsecret = "env:SIGN"\n'
         '[[notice]]\nkind = "mqtt"\nurl = "mqtt://h"\nuser = "env:A"\nsecret = "env:B"\n'
     )
