@@ -97,7 +97,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Once a second: what was read since the last one."""
+    """Once a second, or after a read that took longer: what was read since the last one."""
 
     frames: int
     dropped: dict[str, int] = field(default_factory=dict)  # rate, corrupt
@@ -105,6 +105,7 @@ class Counted:
     bytes: int = 0
     rss_bytes: int = 0
     cpu_s: float = 0.0
+    span_s: float = 1.0  # that was counted over
 
 
 @dataclass(frozen=True, slots=True)

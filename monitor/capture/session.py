@@ -53,6 +53,7 @@ class Tally:
             bytes=self.bytes,
             rss_bytes=_rss_bytes() if self.own_process else 0,
             cpu_s=cpu_s - self.cpu_s,
+            span_s=now_s - self.told_s,
         )
         self.frames = self.packets = self.bytes = 0
         self.dropped.clear()

@@ -8,6 +8,7 @@ from collections import deque
 from monitor.capture.records import Counted
 from monitor.live.health import Closed, HealthNews, Opened
 
+SILENT_S = 3.0  # a read that took longer was held up, and what was missed may come at once
 SPAN = 10  # counts, so about seconds, that the share of corrupt frames is taken over
 CORRUPT_OVER = 0.10  # of the frames: the picture is visibly torn
 CORRUPT_UNDER = 0.02
@@ -22,7 +23,8 @@ class Delivery:
     """Follows the counts of one connection after another."""
 
     def __init__(self) -> None:
-        self._counts: deque[tuple[int, int]] = deque(maxlen=SPAN)  # frames, corrupt ones
+        self._counts: deque[Counted] = deque(maxlen=SPAN)
+        self._owed = 0.0  # frames that a silence held up and that may still come
         self._fast = 0  # seconds in a row; negative: slow ones
         self.corrupt = False
         self.too_fast = False
@@ -30,17 +32,19 @@ class Delivery:
     @property
     def rate_hz(self) -> float:
         """Frames read per second, over the last seconds; 0 before the first count."""
-        return sum(frames for frames, _ in self._counts) / len(self._counts) if self._counts else 0
+        span_s = sum(it.span_s for it in self._counts)
+        return sum(it.frames for it in self._counts) / span_s if span_s else 0.0
 
     @property
     def corrupt_share(self) -> float:
         """Of all frames that came, over the last seconds."""
-        bad = sum(corrupt for _, corrupt in self._counts)
-        return bad / max(bad + sum(frames for frames, _ in self._counts), FEWEST_FRAMES)
+        bad = sum(it.dropped.get("corrupt", 0) for it in self._counts)
+        return bad / max(bad + sum(it.frames for it in self._counts), FEWEST_FRAMES)
 
     def restart(self) -> None:
         """A new connection: its counts are not those of the last one."""
         self._counts.clear()
+        self._owed = 0.0
         self._fast = 0
 
     def count(self, counted: Counted, announced_hz: float | None) -> list[HealthNews]:
@@ -50,8 +54,15 @@ class Delivery:
             counted: As the worker sent it.
             announced_hz: Frames per second by the stream's own account, where it has one.
         """
-        self._counts.append((counted.frames, counted.dropped.get("corrupt", 0)))
-        return [*self._judge_corrupt(), *self._judge_speed(counted.frames, announced_hz)]
+        self._owe(counted, announced_hz or self.rate_hz)
+        self._counts.append(counted)
+        rate_hz = counted.frames / max(counted.span_s, 1.0)
+        return [*self._judge_corrupt(), *self._judge_speed(rate_hz, announced_hz)]
+
+    def _owe(self, counted: Counted, usual_hz: float) -> None:
+        missed = usual_hz * counted.span_s - counted.frames
+        if counted.span_s > SILENT_S or missed < 0:
+            self._owed = max(0.0, self._owed + missed)
 
     def _judge_corrupt(self) -> list[HealthNews]:
         share = self.corrupt_share
@@ -63,16 +74,16 @@ class Delivery:
             return [Closed("corrupt")]
         return []
 
-    def _judge_speed(self, frames: int, announced_hz: float | None) -> list[HealthNews]:
+    def _judge_speed(self, rate_hz: float, announced_hz: float | None) -> list[HealthNews]:
         most_hz = FAST_UNANNOUNCED_HZ
         if announced_hz:
             most_hz = max(announced_hz * FAST_FACTOR, announced_hz + FAST_MORE_HZ)
-        fast = frames > most_hz
+        fast = rate_hz > most_hz and not self._owed
         self._fast = max(self._fast, 0) + 1 if fast else min(self._fast, 0) - 1
         if not self.too_fast and self._fast >= FAST_TIMES:
             self.too_fast = True
             asked = f"announced are {announced_hz:g}" if announced_hz else "nothing is announced"
-            text = f"{frames} frames per second, {asked}: a catch-up burst or broken time stamps"
+            text = f"{rate_hz:.0f} frames per second, {asked}; those that are too many are dropped"
             return [Opened("too_fast", "warning", text)]
         if self.too_fast and self._fast <= -FAST_TIMES:
             self.too_fast = False

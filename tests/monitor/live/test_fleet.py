@@ -27,6 +27,17 @@ def test_all_cameras_silent_at_once_is_one_event_and_no_fleet_restart() -> None:
     assert all(it.supervisor.state == "running" for it in world.cameras)
 
 
+def test_cameras_that_catch_up_after_it_are_no_events_of_their_own() -> None:
+    world = World(*[down_between(20, 50, "silent") for _ in range(4)])
+    world.run(50)
+    owed = [it.held_up for it in world.cameras if it.connected]
+    assert len(owed) >= 2  # those that were held on to
+    assert min(owed) > 100  # over three seconds at eight times the rate
+    world.run(60)
+    assert [it.opened() for it in world.cameras] == [[]] * 4
+    assert [it.kind for it in world.news] == ["host", "host"]
+
+
 def test_all_servers_down_at_once_is_one_event_and_few_tries() -> None:
     world = World(*[down_between(20, 140) for _ in range(8)])
     world.run(130)

@@ -289,6 +289,22 @@ def test_too_many_frames_are_told_and_nothing_is_restarted() -> None:
     assert told[-1] == Closed("too_fast")
 
 
+def test_what_a_silence_held_up_may_come_at_once_and_more_may_not() -> None:
+    supervisor = flowing(10.0)
+    supervisor.heard(Counted(1, span_s=30.0), 30.0)
+    caught_up = [supervisor.heard(Counted(77), 31.0 + i) for i in range(4)]
+    assert caught_up == [[], [], [], []]
+    told = [it for i in range(4) for it in supervisor.heard(Counted(77), 35.0 + i)]
+    assert [it.kind for it in told if isinstance(it, Opened)] == ["too_fast"]
+
+
+def test_frames_that_were_counted_over_a_longer_span_are_no_more_per_second() -> None:
+    supervisor = flowing(10.0)
+    told = [supervisor.heard(Counted(25, span_s=2.5), 2.5 * i) for i in range(1, 8)]
+    assert told == [[]] * 7
+    assert supervisor.rate_hz == pytest.approx(10)
+
+
 def test_corrupt_frames_degrade_and_clean_ones_mend() -> None:
     supervisor = flowing(25.0)
     states = []

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Literal
 
-from monitor.capture.records import Connect, Connected, Disconnected, Fault, Notice
+from monitor.capture.records import Connect, Connected, Counted, Disconnected, Fault, Notice
 from monitor.live.fleet import FleetGuard
 from monitor.live.health import Closed, HealthNews, Opened
 from monitor.live.supervision import (
@@ -21,6 +21,8 @@ from monitor.live.supervision import (
 STEP_S = 0.1
 TICK_STEPS = 5
 FRAME_STEPS = 2  # 5 frames per second
+COUNT_STEPS = 10
+BURST = 4  # frames per step, of those that were held up: 40 per second
 
 Condition = Literal["up", "silent", "down"]  # silent: connected, but no frame comes
 
@@ -45,6 +47,9 @@ class Played:
     connected: bool = False
     trying: int | None = None
     stopping: bool = False
+    held_up: int = 0  # frames that an open connection owes
+    frames: int = 0  # since the worker's last count
+    counted: int = 0  # the step of it
     decided: list[tuple[float, Decision]] = field(default_factory=list)
 
     def take(self, decisions: list[Decision], now_s: float) -> None:
@@ -75,9 +80,22 @@ class Played:
         if self.connected and condition == "down":
             self.connected = False
             self._say(Disconnected("ended", "the camera hung up"), now_s)
-        if self.connected and condition == "up" and step % FRAME_STEPS == 0:
-            epoch = self.supervisor.epoch
-            self.take(self.supervisor.frame(epoch, now_s, now_s), now_s)
+        if self.connected:
+            self._deliver(condition, now_s, step)
+
+    def _deliver(self, condition: Condition, now_s: float, step: int) -> None:
+        """A worker whose read does not return counts nothing; what was held up comes as a burst."""
+        self.held_up += step % FRAME_STEPS == 0
+        if condition == "silent":
+            return
+        coming = min(self.held_up, BURST)
+        for _ in range(coming):
+            self.take(self.supervisor.frame(self.supervisor.epoch, now_s, now_s), now_s)
+        self.held_up, self.frames = self.held_up - coming, self.frames + coming
+        if step - self.counted >= COUNT_STEPS:
+            span_s = (step - self.counted) * STEP_S
+            self._say(Counted(self.frames, span_s=span_s), now_s)
+            self.frames, self.counted = 0, step
 
     def _answer(self, condition: Condition, now_s: float) -> None:
         epoch, self.trying = self.trying, None
@@ -85,7 +103,7 @@ class Played:
         if condition == "down":
             self._say(Disconnected(self.script.fault, "nobody there"), now_s)
             return
-        self.connected = True
+        self.connected, self.held_up = True, 0
         size = (360, 640)
         self._say(Connected(epoch, size, size, 5.0, "h264", "software", live=True), now_s)
 
