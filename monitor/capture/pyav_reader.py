@@ -25,7 +25,8 @@ LOOP_GAP_S = 2.0  # of a looped file's time at the seam, so that no clip spans t
 LIVE = ("rtsp", "rtmp", "udp", "tcp", "rtp", "srt")  # beginnings of schemes of what never ends
 CLOCKLESS = {"mjpeg", "mpjpeg", "h264", "hevc", "image2", "jpeg_pipe", "png_pipe"}
 NO_VIDEO = {"tty", "bin", "txt"}  # FFmpeg paints any text as a terminal would show it
-PROBE = {"fpsprobesize": "1", "analyzeduration": "3000000"}  # else 20 frames pass before the first
+# else 20 frames pass before the first; with 1 two, which is minutes where one comes a minute
+PROBE = {"fpsprobesize": "0", "analyzeduration": "3000000"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -173,7 +174,8 @@ def _opened(settings: CaptureSettings, url: str, accel: HWAccel | None) -> Input
     except (av.FFmpegError, OSError) as error:
         fault = fault_of(error, url, opening=True)
         waited_s = time.monotonic() - began_s
-        late = fault.fault == "broken" and waited_s >= 0.9 * settings.open_timeout_s > 0
+        vague = fault.fault in ("broken", "format")  # a probe that was cut short found no video
+        late = vague and waited_s >= 0.9 * settings.open_timeout_s > 0
         raise (CaptureError("timeout", "no answer in time") if late else fault) from None
 
 

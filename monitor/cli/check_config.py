@@ -215,11 +215,12 @@ def _probe_all(cameras: list[CameraSettings]) -> list[Probed]:
 def _probe(camera: CameraSettings) -> Probed:
     """Connect, see the first frame, and for some seconds how many come; never raises."""
     from monitor.sources import open_source
+    from monitor.sources.stream import OPEN_TIMEOUT_S
 
     url = camera.analysis_url or camera.url
     address, began = public_address(url), time.monotonic()
     try:
-        with open_source(url) as source:
+        with open_source(url, patience_s=max(OPEN_TIMEOUT_S, camera.stall_s)) as source:
             times_s = []
             first_s = 0.0
             for frame in islice(source.frames(), PROBE_FRAMES):

@@ -44,6 +44,7 @@ KEYFRAME_STALL_S = 30.0  # cameras that save bits send a keyframe every 10 s and
 FILE_STALL_S = 60.0  # a file's worker waits for whoever judges; it says so once a second
 LEAST_STALL_S = 10.0
 STALL_FRAMES = 5.0  # slow cameras need more than a fixed time (blinkbridge, its 4th report)
+START_S = 5.0  # of the time for a first frame, for a worker to start and a camera to answer at all
 MOST_LATE = 2  # doublings of the time for a first frame: a crowded machine starts workers slowly
 RETURNING_S = 300.0  # a stream that was there a moment ago and is now missing may come back
 
@@ -244,7 +245,7 @@ class Supervisor:
                 return self._try(now_s)
             case "trying":
                 asked_s = self._settings.first_frame_s * 2**self._late
-                limit_s = max(asked_s, self._settings.stall_s)
+                limit_s = max(asked_s, self._settings.stall_s and self._settings.stall_s + START_S)
                 if now_s - self._tried_s > limit_s:
                     self._late = min(self._late + 1, MOST_LATE)
                     text = f"no first frame within {limit_s:g} s"

@@ -9,7 +9,7 @@ from monitor.sources.listing import PICTURES
 from monitor.sources.pictures import Pictures, open_folder
 from monitor.sources.resample import resample
 from monitor.sources.source import Source
-from monitor.sources.stream import SCHEMES, Stream
+from monitor.sources.stream import OPEN_TIMEOUT_S, SCHEMES, Stream
 from monitor.sources.video import VideoFile
 
 __all__ = ["Source", "open_source", "resample"]
@@ -18,7 +18,11 @@ FOLDER_RATE_HZ = 10.0  # UCSD Ped1 and Ped2, the commonest folders of frames, we
 
 
 def open_source(
-    uri: str | Path, *, strict: bool = False, folder_rate_hz: float = FOLDER_RATE_HZ
+    uri: str | Path,
+    *,
+    strict: bool = False,
+    folder_rate_hz: float = FOLDER_RATE_HZ,
+    patience_s: float = OPEN_TIMEOUT_S,
 ) -> Source:
     """Open whatever `uri` names: file, folder of frames, camera number, /dev/video path, address.
 
@@ -26,6 +30,7 @@ def open_source(
         uri: What to open.
         strict: Raise at the first frame that cannot be read, instead of leaving it out.
         folder_rate_hz: Frames per second to assume for a folder, which has no clock.
+        patience_s: How long a stream may take to open, or between two frames.
 
     Raises:
         SourceNotFoundError: If there is nothing.
@@ -38,7 +43,8 @@ def open_source(
             raise SourceError(
                 f"{scheme[1]}:// is not known; known are {', '.join(sorted(SCHEMES))}"
             )
-        return Stream(text, strict=strict)
+        patience = {"open_timeout_s": patience_s, "read_timeout_s": patience_s}
+        return Stream(text, strict=strict, **patience)
     if is_device(text):
         return Device(text, strict=strict)
     path = Path(text.removeprefix("file://"))

@@ -141,11 +141,14 @@ def without_secrets(url: str) -> str:
 
 
 def _options(url: str, read_timeout_s: float) -> dict[str, str]:
-    """FFmpeg's own socket options; its names for a time-out differ by protocol."""
+    """FFmpeg's own options; its names for a time-out differ by protocol.
+
+    One frame is enough to open by: FFmpeg else waits for a second, or twenty.
+    """
     timeout_us = str(round(read_timeout_s * 1_000_000))
     if url.startswith("rtsp"):
-        return {"rtsp_transport": "tcp", "timeout": timeout_us}
-    return {"rw_timeout": timeout_us}
+        return {"fpsprobesize": "0", "rtsp_transport": "tcp", "timeout": timeout_us}
+    return {"fpsprobesize": "0", "rw_timeout": timeout_us}
 
 
 def _reason(error: av.FFmpegError | OSError) -> str:

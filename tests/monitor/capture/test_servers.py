@@ -156,6 +156,21 @@ def test_a_server_that_accepts_and_says_nothing_is_a_timeout(mjpeg: MjpegServer)
     mjpeg.thaw()
 
 
+@needs_rtsp
+def test_a_frozen_rtsp_server_is_a_timeout_and_no_wrong_format(rtsp: RtspServer) -> None:
+    rtsp.freeze()
+    with watched(rtsp.url("/door"), open_timeout_s=1.0) as seen:
+        assert seen.hear(Disconnected).fault == "timeout"
+    rtsp.thaw()
+
+
+def test_a_slow_camera_is_connected_by_its_first_picture_and_announces_no_rate() -> None:
+    with MjpegServer(size=SIZE, fps=0.1) as server, watched(server.url()) as seen:
+        began_s = time.monotonic()
+        assert seen.hear(Connected).rate_hz is None  # FFmpeg would say 25
+        assert time.monotonic() - began_s < 5  # the second comes after 10
+
+
 def test_a_wrong_login_to_a_web_camera_and_a_name_that_is_no_host() -> None:
     with MjpegServer(size=SIZE, user="a", password="right-one", port=free_port()) as server:
         with watched(server.url().replace("right", "wrong")) as seen:
