@@ -226,7 +226,7 @@ class FramePrediction(Detector):
             predicted_flow = flow(newest, _unit(predicted))
             terms["flow"] = config.flow_weight * flow_loss(predicted_flow, true_flow)
         if self.discriminator is not None:
-            verdict = self.discriminator(predicted)
+            verdict = half_to_learn(self.discriminator)(predicted)
             terms["adversarial"] = config.adversarial_weight * generator_loss(verdict)
         return terms
 
@@ -235,8 +235,9 @@ class FramePrediction(Detector):
         assert self.discriminator is not None
         with torch.no_grad():
             predicted = self(clips)
-        real = self.discriminator(_signed(clips[:, -1]))
-        return {"verdicts": discriminator_loss(real, self.discriminator(predicted))}
+        judged = half_to_learn(self.discriminator)
+        real = judged(_signed(clips[:, -1]))
+        return {"verdicts": discriminator_loss(real, judged(predicted))}
 
     @torch.no_grad()
     def _errors(self, clips: Tensor) -> Tensor:

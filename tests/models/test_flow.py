@@ -106,4 +106,29 @@ def test_raft_that_cannot_be_downloaded_says_what_to_do(monkeypatch: pytest.Monk
 
 def test_flow_by_name() -> None:
     assert flow_of_kind("none") is None
-    assert flow_of_kind("lucas_kanade") is lucas_kanade
+    flow = flow_of_kind("lucas_kanade")
+    assert flow is not None
+    torch.testing.assert_close(
+        flow(waves(0, 0), waves(1, 0)), lucas_kanade(waves(0, 0), waves(1, 0))
+    )
+
+
+@pytest.mark.gpu
+def test_a_recorded_flow_and_its_gradient_are_the_flows() -> None:
+    recorded = flow_of_kind("lucas_kanade")
+    assert recorded is not None
+    for shift in (0.5, 1.5, 1.0):
+        newest, picture = waves(0, 0).cuda(), waves(shift, 0).cuda().requires_grad_()
+        with torch.no_grad():
+            true = recorded(newest, waves(1, 0).cuda())
+        found = []
+        for flow in (recorded, lucas_kanade):
+            seen = flow(newest, picture)
+            (slope,) = torch.autograd.grad(flow_loss(seen, true), picture)
+            found.append((seen.detach().clone(), slope.clone()))
+        torch.testing.assert_close(found[0], found[1], atol=1e-3, rtol=1e-3)
+
+
+def test_a_known_flow_on_pictures_of_ten_pixels() -> None:
+    """Smaller than the pyramid's end: one level, and nothing breaks."""
+    assert lucas_kanade(waves(0, 0, (10, 12)), waves(0.2, 0, (10, 12))).shape == (1, 2, 10, 12)
