@@ -128,4 +128,6 @@ def clock_set_by(file: Path) -> Clock:
 
 
 if __name__ == "__main__":
-    run_engine(Path(sys.argv[1]), run_null, clock_set_by(Path(sys.argv[1]).parent / "clock"))
+    run_engine(
+        Path(sys.argv[1]), run_null, clock_set_by(Path(sys.argv[1]).parent / "clock"), idle=True
+    )

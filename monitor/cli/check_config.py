@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from monitor.addresses import public_address
 from monitor.cli.config_needs import Need, needs_of, say_bytes
 from monitor.cli.printing import print_json
-from monitor.config.loading import load_settings
+from monitor.config.loading import load_settings, no_camera
 from monitor.config.problems import ConfigError, near
 from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
@@ -102,8 +102,10 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
         for need in needs
         if not need.enough
     ]
-    if not cameras:
-        findings.append(Finding("error", f"{path}: there is no camera to watch: add a [[camera]]"))
+    if not settings.camera:
+        findings.append(Finding("error", no_camera(path)))
+    elif not cameras:
+        findings.append(Finding("warning", f"{path}: no camera is enabled: nothing is watched"))
     return Report(str(path), len(cameras), findings, needs, probed)
 
 

@@ -22,20 +22,26 @@ ASK_EVERY_S = 0.2
 
 
 def run_engine(
-    config: Path, run_scorer: "RunScorer | None" = None, clock: "Clock | None" = None
+    config: Path,
+    run_scorer: "RunScorer | None" = None,
+    clock: "Clock | None" = None,
+    *,
+    idle: bool = False,
 ) -> None:
     """The engine until SIGTERM or SIGINT; SIGHUP has it read its configuration again.
 
-    `run_scorer` and `clock` are for measurements that leave the networks out or set the time.
+    `run_scorer` and `clock` are for measurements that leave the networks out or set the time;
+    `idle` takes a configuration without cameras too.
 
     Raises:
         MonitorError: It cannot start, in one line.
     """
     from monitor.config.changes import Reloader
+    from monitor.config.loading import load_cameras, load_settings
     from monitor.config.redacting import Registry, guard
 
     registry = Registry()
-    reloader = Reloader(config, registry)
+    reloader = Reloader(config, registry, load=load_settings if idle else load_cameras)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     guard(handler, registry)
@@ -82,9 +88,9 @@ def run_with_dashboard(config: Path) -> None:
     """
     from monitor.api.client import EngineGone, find_engine
     from monitor.cli.tui import show
-    from monitor.config.loading import load_settings
+    from monitor.config.loading import load_cameras
 
-    folder = load_settings(config).engine.folder
+    folder = load_cameras(config).engine.folder
     try:
         url = find_engine(folder).url
         show([url])
@@ -125,9 +131,9 @@ def _wait_for(engine: "subprocess.Popen[bytes]", folder: Path, log: Path) -> str
     raise MonitorError(f"the engine did not answer within {START_S:.0f} s; see {log}")
 
 
-def watch_config(config: Path, *, headless: bool) -> None:
+def watch_config(config: Path, *, headless: bool, idle: bool = False) -> None:
     """What `oddwatch watch CONFIG` does."""
     if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
-        run_engine(config)
+        run_engine(config, idle=idle)
         return
     run_with_dashboard(config)

@@ -40,6 +40,10 @@ def watch(
     headless: Annotated[
         bool, typer.Option("--headless", help="Print lines; no dashboard.")
     ] = False,
+    idle: Annotated[
+        bool,
+        typer.Option("--idle", help="With --headless: go on where CONFIG names no camera (yet)."),
+    ] = False,
     out: Annotated[
         Path, typer.Option("-o", "--out", help="Folder for the database, snapshots and clips.")
     ] = DEFAULT_FOLDER,
@@ -79,7 +83,7 @@ def watch(
                oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
     """  # noqa: D301
     if any(source.endswith(".toml") for source in sources):
-        _watch_config(sources, model, headless=headless)
+        _watch_config(sources, model, headless=headless, idle=idle)
         return
     if model is None:
         raise UsageError(
@@ -116,14 +120,14 @@ def watch(
         raise typer.Exit(1)
 
 
-def _watch_config(sources: list[str], model: Path | None, *, headless: bool) -> None:
+def _watch_config(sources: list[str], model: Path | None, *, headless: bool, idle: bool) -> None:
     from monitor.cli.live import watch_config
 
     if len(sources) > 1 or model is not None:
         raise UsageError(
             f"{sources[0]}: a configuration is watched by itself; the models stand in it"
         )
-    watch_config(Path(sources[0]), headless=headless)
+    watch_config(Path(sources[0]), headless=headless, idle=idle)
 
 
 @dataclass(frozen=True)

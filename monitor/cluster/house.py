@@ -28,7 +28,7 @@ from monitor.cluster.whereabouts import reach
 from monitor.files import write_atomically
 
 STARTING_S = 60.0  # a keeper needs 2 s, and ten times that on a machine that is busy
-ENGINE = (sys.executable, "-m", "monitor", "watch", "--headless")
+ENGINE = (sys.executable, "-m", "monitor", "watch", "--idle", "--headless")  # drained: none
 LAUNCH = (  # twice removed: Ray ends the children of its workers with them
     "import subprocess, sys; print(subprocess.Popen("
     "[sys.executable, '-m', 'monitor.cluster.keeper', sys.argv[1]], "

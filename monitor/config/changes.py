@@ -1,7 +1,7 @@
 """What a new configuration changes in a running engine, and reading it again without risk."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -122,14 +122,26 @@ class Reload:
 class Reloader:
     """Reads the file when asked; what is wrong or missing leaves the last good settings running.
 
+    Args:
+        path: The file.
+        registry: Learns the secrets in it.
+        environment: To resolve references by; None: this process's.
+        load: Reads the file, and may refuse more than is wrong by itself, as `load_cameras` does.
+
     Raises:
         ConfigError: From the constructor only: a start needs good settings.
     """
 
     def __init__(
-        self, path: Path, registry: Registry, environment: Mapping[str, str] | None = None
+        self,
+        path: Path,
+        registry: Registry,
+        environment: Mapping[str, str] | None = None,
+        *,
+        load: Callable[[Path], Settings] = load_settings,
     ) -> None:
         self._path = path
+        self._load = load
         self._registry = registry
         self._environment = environment
         self.settings, self.warnings = self._read()
@@ -152,7 +164,7 @@ class Reloader:
         return Reload(self.settings, changes, warnings=tuple(warnings))
 
     def _read(self) -> tuple[Settings, list[str]]:
-        return resolve(load_settings(self._path), self._registry, self._environment)
+        return resolve(self._load(self._path), self._registry, self._environment)
 
 
 def _differing(old: BaseModel, new: BaseModel) -> tuple[str, ...]:

@@ -34,6 +34,23 @@ def load_settings(path: Path) -> Settings:
     return _anchored(settings, path.absolute().parent)
 
 
+def load_cameras(path: Path) -> Settings:
+    """As `load_settings`, where somebody wants to watch: a file without cameras is a mistake.
+
+    Raises:
+        ConfigError: It names no camera, or what `load_settings` refuses.
+    """
+    settings = load_settings(path)
+    if not settings.camera:
+        raise ConfigError([no_camera(path)])
+    return settings
+
+
+def no_camera(path: Path) -> str:
+    """What is wrong with a file that names none."""
+    return f"{path}: expected a camera to watch, found none; add a [[camera]] with name and url"
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")

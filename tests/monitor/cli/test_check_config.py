@@ -43,7 +43,7 @@ def test_the_same_for_programs(capsys: Capsys, tmp_path: Path) -> None:
     ("text", "said"),
     [
         (ONE + "lop = true\n", 'watch.toml:4: camera "door": lop: there is no such key; did you'),
-        (QUIET, "there is no camera to watch: add a [[camera]]"),
+        (QUIET, "watch.toml: expected a camera to watch, found none; add a [[camera]]"),
         (QUIET + ONE, 'camera "door": has nothing to judge by'),
         (QUIET + ONE + 'model = "none.pt"\n', 'camera "door": model: '),
         (LEARNS + 'detector = "fuson"\n', "detector: fuson is not known; did you mean fusion?"),
@@ -65,6 +65,23 @@ def test_what_will_not_work_is_one_line_and_a_failure(
     assert "it will not work as it is" in answer.out
 
 
+def test_cameras_that_are_all_switched_off_are_a_warning(capsys: Capsys, tmp_path: Path) -> None:
+    answer = check(capsys, tmp_path, LEARNS + "enabled = false\n")
+    assert answer.status == 0
+    assert "no camera is enabled: nothing is watched" in answer.out
+
+
+@pytest.mark.parametrize("words", [(), ("--headless",)])
+def test_watching_nothing_is_a_wrong_use(
+    capsys: Capsys, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    answer = call(capsys, "watch", write(tmp_path, QUIET), *words)
+    said = "expected a camera to watch, found none; add a [[camera]] with name and url"
+    assert answer.err == f"oddwatch: {tmp_path}/watch.toml: {said}\n"
+    assert (answer.status, answer.out) == (2, "")
+    assert not (tmp_path / "oddwatch").exists()
+
+
 def test_a_port_that_is_taken_may_be_the_engine_s_own(capsys: Capsys, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -81,7 +98,7 @@ def test_cameras_are_looked_at_and_no_secret_is_said(
 ) -> None:
     asked = []
 
-    def opened(url: str) -> Source:
+    def opened(url: str, *, patience_s: float) -> Source:
         asked.append(url)
         if "dead" in url:
             raise SourceError(f"{url}: no answer to hunter2")

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.cluster.house import ENGINE
 from monitor.config.changes import (
     CAPTURE_KEYS,
     NOTICE_KEYS,
@@ -10,6 +11,7 @@ from monitor.config.changes import (
     Reloader,
     changes_of,
 )
+from monitor.config.loading import load_cameras
 from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
 from monitor.config.settings import (
@@ -107,6 +109,29 @@ def test_what_is_wrong_or_missing_leaves_the_last_good_settings(
     assert "not applied; the last good settings go on" in caplog.text
     write(tmp_path, ONE + "fps = 9\n")
     assert running.reloader.reload().changes.changed[0].keys == ("fps",)
+
+
+def test_who_watches_keeps_the_last_good_settings_where_the_file_names_no_camera(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path, ONE)
+    reloader = Reloader(path, Registry(), load=load_cameras)
+    good = reloader.settings
+    write(tmp_path, "[api]\nport = 0\n")
+    answer = reloader.reload()
+    assert answer.problems[0].endswith(
+        "expected a camera to watch, found none; add a [[camera]] with name and url"
+    )
+    assert (answer.settings, reloader.settings) == (good, good)
+    with pytest.raises(ConfigError, match="expected a camera"):
+        Reloader(path, Registry(), load=load_cameras)
+
+
+def test_a_drained_node_keeps_its_engine_without_cameras(tmp_path: Path) -> None:
+    running = Running(tmp_path, ONE)
+    write(tmp_path, "")
+    assert running.reloader.reload().changes.removed == ("door",)
+    assert "--idle" in ENGINE
 
 
 def test_a_new_password_is_a_change_although_the_file_is_the_same(tmp_path: Path) -> None:
