@@ -129,7 +129,8 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def _remark(camera: "CameraStatus", now: datetime) -> str:
     if camera.learning is not None:
-        return camera.learning.text
+        learning = camera.learning
+        return f"{learning.step} {learning.share:.0%}, {learning.text}"
     if camera.muted_until is not None and camera.muted_until > now:
         return f"muted until {camera.muted_until.astimezone():%H:%M}"
     return camera.reason

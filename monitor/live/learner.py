@@ -40,6 +40,7 @@ class Learner:
     minutes: float
     false_alarms_per_day: float = 0.0  # 0: the command's own default
     fault: str = ""
+    wanting: bool = field(init=False)  # a model: there is none, or it is to be learned anew
     _collected: dict[str, float] = field(default_factory=dict)  # file name -> seconds
     _open: _Segment | None = None
     _started_s: float | None = None  # of training
@@ -52,6 +53,7 @@ class Learner:
             self._collected = {k: float(v) for k, v in noted.items() if (self.own / k).exists()}
         except (OSError, ValueError, AttributeError):
             self._collected = {}
+        self.wanting = self._anew.exists() or not self.model.exists()
 
     @property
     def own(self) -> Path:
@@ -146,6 +148,8 @@ class Learner:
             if self._running.returncode:
                 return _last_line(said) or f"training ended with {self._running.returncode}"
             new.replace(self.model)
+            self._anew.unlink(missing_ok=True)
+            self.wanting = False
         except OSError as error:
             raise StoreError(f"{self.model} cannot be written: {error.strerror}") from error
         finally:
@@ -160,18 +164,25 @@ class Learner:
             (self.own / name).unlink(missing_ok=True)
         self._collected = {}
         self._notes.unlink(missing_ok=True)
-        self.fault = ""
+        self.own.mkdir(parents=True, exist_ok=True)
+        self._anew.touch()  # so that an engine that starts anew goes on with it
+        self.fault, self.wanting = "", True
 
     def progress(self, now_s: float) -> Learning:
         """How far it is."""
         if self._running is not None:
             share = min((now_s - (self._started_s or now_s)) / (60 * self.minutes), 1.0)
             step: Literal["training", "calibrating"] = "calibrating" if share == 1 else "training"
-            return Learning(step=step, share=share, text=f"{step} {self.detector}")
+            return Learning(step=step, share=share, text=self.detector)
         have_s = self.collected_s + (now_s - self._open.began_s if self._open else 0.0)
         share = min(have_s / self.wanted_s, 1.0) if self.wanted_s else 1.0
-        text = f"{have_s / 60:.0f} of {self.wanted_s / 60:.0f} min of normal footage"
+        text = f"{_span(have_s, self.wanted_s)} of normal footage"
         return Learning(step="collecting", share=share, text=text)
+
+    @property
+    def _anew(self) -> Path:
+        """There, as long as what was learned is to be replaced."""
+        return self.own / "anew"
 
     @property
     def _notes(self) -> Path:
@@ -179,6 +190,12 @@ class Learner:
 
     def _id(self, path: Path) -> str:
         return f"learning-{path.stem}"
+
+
+def _span(have_s: float, wanted_s: float) -> str:
+    """`12 of 20 s`, `3 of 15 min`."""
+    size, unit = (1, "s") if wanted_s < 120 else (60, "min")
+    return f"{min(have_s, wanted_s) / size:.0f} of {wanted_s / size:.0f} {unit}"
 
 
 def _last_line(said: bytes) -> str:

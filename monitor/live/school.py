@@ -39,6 +39,11 @@ class School:
         self._clock = clock
         self._training: dict[str, asyncio.Task[None]] = {}
 
+    @property
+    def busy(self) -> bool:
+        """Whether a camera's model is being trained."""
+        return bool(self._training)
+
     def admit(self, name: str) -> None:
         """Have a camera judged by the model there is for it; else it learns, or says why not."""
         station = self._crew.stations[name]
@@ -82,8 +87,9 @@ class School:
                 "anew, or set `learn`; what its picture usually looks like is learned anew"
             )
         station.learner.forget()
-        station.begin_learning()
-        return f"{name} learns anew from {station.settings.learn} of footage"
+        station.fault = ""
+        until = "" if station.model is None else "; its old model judges until then"
+        return f"{name} learns anew from {station.settings.learn} of footage{until}"
 
     async def close(self) -> None:
         """Break off what is being trained; what was collected stays."""

@@ -90,7 +90,6 @@ class Station:
         self.latest: LiveReading | None = None
         self.strength: float | None = None
         self.fault = ""  # why it cannot be judged although it is seen, in one line
-        self._relearning = False
         self._judge: Judge | None = None
         self._open_feed = open_feed
         self._feed: Feed | None = None
@@ -120,7 +119,7 @@ class Station:
             return "blind"
         if self.fault:
             return "failed"
-        if self.model is None and self.learner is not None:
+        if self.model is None and self.wants_model:
             return "learning"
         return state
 
@@ -299,7 +298,7 @@ class Station:
 
     def take_model(self, model: ModelLoaded, score_fps: float) -> list[StationNews]:
         """From now on it is judged by this one."""
-        self.model, self.fault, self._relearning = model, "", False
+        self.model, self.fault = model, ""
         news = self._end_alert("reconnect")
         self.calibration = calibration_for(model, score_fps, self.settings.false_alarms_per_day)
         self._judge = Judge(self.calibration, self.name, score_fps)
@@ -381,11 +380,7 @@ class Station:
     @property
     def wants_model(self) -> bool:
         """Whether it is to learn a model of its own."""
-        return self.learner is not None and (self.model is None or self._relearning)
-
-    def begin_learning(self) -> None:
-        """Learn anew; what there is judges until then."""
-        self._relearning, self.fault = True, ""
+        return self.learner is not None and self.learner.wanting
 
     def _learn(self, now_s: float) -> None:
         assert self.learner is not None

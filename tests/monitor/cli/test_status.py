@@ -86,6 +86,6 @@ def test_a_camera_in_one_line(tmp_path: Path) -> None:
     row = camera_row(engine.set_camera("door", score=1.5, reason="a reason"), now)
     assert row == ["door", "alert", "1.50", "10.0", "0.1 s", "5.0 min ago", "a reason"]
     engine.end_alert(alert.id)
-    step = Learning(step="training", share=0.5, text="training, 3 min left")
+    step = Learning(step="training", share=0.5, text="fusion")
     row = camera_row(engine.set_camera("door", score=None, learning=step), now)
-    assert (row[1], row[2], row[6]) == ("running", "-", "training, 3 min left")
+    assert (row[1], row[2], row[6]) == ("running", "-", "training 50%, fusion")

@@ -1,0 +1,99 @@
+"""A camera that learns its own model: when it wants one, over restarts, and what it says."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from monitor.live.clock import Clock
+from monitor.live.learner import Learner
+from monitor.live.school import School
+from monitor.live.station import Station
+from tests.monitor.live.scripted import World
+
+
+def learner(folder: Path, wanted_s: float = 900.0) -> Learner:
+    return Learner(folder, "gate", wanted_s, "fusion", 1.0)
+
+
+class Trained:
+    """A training process that ends at once."""
+
+    returncode = 0
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        return b"", b""
+
+
+def train(one: Learner, monkeypatch: pytest.MonkeyPatch) -> str:
+    async def start(*words: str, **_: object) -> Trained:
+        Path(words[-1]).write_bytes(b"a model")
+        return Trained()
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", start)
+    return asyncio.run(one.train(0.0))
+
+
+def test_what_was_learned_is_not_learned_again_at_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = learner(tmp_path)
+    assert first.wanting
+    assert train(first, monkeypatch) == ""
+    assert not first.wanting
+    assert not learner(tmp_path).wanting
+
+
+def test_learning_anew_goes_on_over_a_restart_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(learner(tmp_path), monkeypatch)
+    learner(tmp_path).forget()
+    again = learner(tmp_path)
+    assert again.wanting
+    assert again.model.exists()  # it judges until then
+    train(again, monkeypatch)
+    assert not learner(tmp_path).wanting
+
+
+def test_a_camera_whose_model_is_being_loaded_neither_learns_nor_trains(tmp_path: Path) -> None:
+    asyncio.run(_loads(tmp_path))
+
+
+async def _loads(folder: Path) -> None:
+    done = learner(folder, wanted_s=0.0)
+    done.model.parent.mkdir(parents=True)
+    done.model.write_bytes(b"a model")
+    world = World()
+    world.run(5)
+    station = world.crew.stations["gate"]
+    station.learner, station.model = learner(folder, wanted_s=0.0), None
+    school = School(world.crew, Clock())
+    assert station.learner.enough
+    school.look_round()
+    assert (station.state, school.busy) == ("running", False)
+    _relearn(school, station)
+    assert station.state == "learning"  # nothing judges it meanwhile
+
+
+def _relearn(school: School, station: Station) -> None:
+    assert school.relearn("gate").endswith(" of footage")
+    assert station.wants_model
+
+
+def test_relearning_says_that_the_old_model_judges_until_then(tmp_path: Path) -> None:
+    world = World()
+    world.run(10)
+    station = world.crew.stations["gate"]
+    station.learner = learner(tmp_path)
+    said = School(world.crew, Clock()).relearn("gate")
+    assert said.endswith("its old model judges until then")
+    assert station.state == "running"
+
+
+@pytest.mark.parametrize(
+    ("wanted_s", "text"),
+    [(20.0, "0 of 20 s of normal footage"), (900.0, "0 of 15 min of normal footage")],
+)
+def test_progress_is_said_in_a_unit_that_moves(tmp_path: Path, wanted_s: float, text: str) -> None:
+    assert learner(tmp_path, wanted_s).progress(0.0).text == text
