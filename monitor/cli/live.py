@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,7 +85,7 @@ async def _run(engine: "Engine") -> None:
 def run_with_dashboard(config: Path) -> None:
     """The engine in a process of its own, the dashboard in this one.
 
-    Leaving the dashboard asks whether the engine is to go on.
+    Leaving the dashboard asks whether the engine is to go on, if it still runs.
     """
     from monitor.api.client import EngineGone, find_engine
     from monitor.cli.tui import show
@@ -105,11 +106,15 @@ def run_with_dashboard(config: Path) -> None:
             stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, start_new_session=True,
         )  # fmt: skip
     url = _wait_for(engine, folder, log)
-    if show([url], started=True):
+    threading.Thread(target=engine.wait, daemon=True).start()  # it may end while the dashboard runs
+    if show([url], runs=lambda: engine.poll() is None):
+        print("stopping the engine ...", flush=True)
         engine.terminate()
         engine.wait()
+    elif engine.poll() is None:
+        print(f"the engine goes on (process {engine.pid}); oddwatch tui {folder} shows it again")
     else:
-        print(f"the engine goes on (process {engine.pid}); oddwatch tui shows it again")
+        print(f"the engine has ended (status {engine.returncode}); see {log}")
 
 
 def _wait_for(engine: "subprocess.Popen[bytes]", folder: Path, log: Path) -> str:

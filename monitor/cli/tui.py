@@ -4,7 +4,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -122,12 +122,12 @@ def show(
     *,
     token: str = "",
     images: Images = Images.AUTO,
-    started: bool = False,
+    runs: Callable[[], bool] | None = None,
 ) -> bool:
     """A dashboard of engines at these addresses or in these folders, until it is closed.
 
-    `started`: the engine ends with this program unless a person says otherwise; gives back
-    whether it shall be stopped.
+    `runs`: whether the engine that this program started still does; a person is then asked,
+    and what this gives back is whether it shall be stopped.
 
     Raises:
         UsageError: This is no terminal, an address is none, or a token cannot be read.
@@ -139,7 +139,7 @@ def show(
 
     held = secret(token)
     engines = [_client(place, held) for place in places]
-    dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=started)
+    dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=runs)
     return _run(dashboard) == "stop"
 
 

@@ -83,11 +83,11 @@ class Dashboard(App[str]):
         *,
         images: Images = "half",
         settings: Path | None = None,
-        owned: bool = False,
+        owned: Callable[[], bool] | None = None,
         wall: Callable[[], datetime] = utc_now,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settings`: the file that remembers; None: nothing is. `owned`: ask when it closes."""
+        """`settings`: what remembers, or nothing does. `owned`: whether to ask when it closes."""
         super().__init__()
         self.images: Images = images
         self.wall = wall
@@ -215,7 +215,7 @@ class Dashboard(App[str]):
 
     def action_leave(self) -> None:
         """Quit; ask first where an engine would end with it."""
-        if not self._owned:
+        if self._owned is None or not self._owned():
             self.exit("leave")
             return
         options = (

@@ -52,7 +52,7 @@ def test_closing_asks_where_an_engine_would_end_with_it():
         await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
         await pilot.press("down", "down", "enter")
 
-    app = dashboard(busy_engine(6), owned=True)
+    app = dashboard(busy_engine(6), owned=lambda: True)
     play(app, body)
     assert app.return_value == "stop"
     app = dashboard(busy_engine(6))
@@ -62,6 +62,9 @@ def test_closing_asks_where_an_engine_would_end_with_it():
 
     play(app, leave)
     assert app.return_value == "leave"
+    ended = dashboard(busy_engine(6), owned=lambda: False)  # nothing to ask about any more
+    play(ended, leave)
+    assert ended.return_value == "leave"
     assert ("closed",) in app.links[0].engine.done  # type: ignore[attr-defined]
 
 
