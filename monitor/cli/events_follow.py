@@ -19,15 +19,27 @@ from monitor.store_export import to_plain
 LOOK_EVERY_S = 1.0
 LOOK_BACK = timedelta(minutes=1)  # a row's time is set before it is committed
 MOST = 1000  # changes per look
+SHORT_ID = 10  # of an id: its moment to a millisecond
+HEAD = "id          started          state   length  source  part  label  seen"
 
 
 def follow_events(store: Store, query: AlertQuery, limit: int, *, as_json: bool) -> None:
     """Print what there is, oldest first, then each change, until interrupted."""
+    drawn = sys.stdout.isatty() and not as_json
+    if drawn:
+        print(HEAD, flush=True)
     for item in changes(store, query, limit, lambda: time.sleep(LOOK_EVERY_S)):
         if as_json:
             print(json.dumps(to_plain(item), ensure_ascii=False), flush=True)
         else:
-            print("  ".join(row_of(item)), flush=True)
+            print(short_line(item) if drawn else "  ".join(row_of(item)), flush=True)
+
+
+def short_line(item: StoredAlert) -> str:
+    """For a terminal of 80 columns; of the id so much as finds it again."""
+    row = row_of(item)
+    cells = [f"{row[0][:SHORT_ID]:<{SHORT_ID}}", f"{item.started_at.astimezone():%d %b %H:%M:%S}"]
+    return "  ".join([*cells, f"{row[3]:<5}", f"{row[4]:>7}", row[2], *row[6:]])
 
 
 def changes(

@@ -22,7 +22,7 @@ EVERY_S = 2.0
 def status(
     url: Annotated[
         str | None,
-        typer.Argument(metavar="URL", help="Of the engine; without it, that of --folder."),
+        typer.Argument(metavar="URL|DIR", help="Of the engine, or the folder it runs in."),
     ] = None,
     *,
     folder: Annotated[Path, typer.Option(help="Of an engine on this machine.")] = DEFAULT_FOLDER,
@@ -47,7 +47,9 @@ def status(
 
     from monitor.api.client import Client, find_engine, read_token
 
-    address = url or find_engine(folder).url
+    place = url or str(folder)
+    here = url is None or ("://" not in place and Path(place).is_dir())
+    address = find_engine(Path(place)).url if here else place
     client = Client(address, read_token(token_file))
     raise typer.Exit(asyncio.run(_run(client, watch=watch, as_json=as_json)))
 
@@ -87,8 +89,11 @@ async def _show(client: "Client", *, as_json: bool) -> bool:
         return well
     print(engine_line(engine, client.url))
     if cameras:
-        columns = ["camera", "state", "times threshold", "fps", "age", "last alert", ""]
+        columns = ["camera", "state", "times threshold", "fps", "age", "last alert"]
         print_table(columns, [camera_row(camera, engine.now) for camera in cameras])
+    for camera in cameras:  # in a column they would be a word wide on most terminals
+        if remark := remark_on(camera, engine.now):
+            print(f"{camera.name}: {remark}")
     return well
 
 
@@ -113,11 +118,10 @@ def camera_row(camera: "CameraStatus", now: datetime) -> list[str]:
     return [
         camera.name,
         "alert" if camera.open_alert else camera.state,
-        "-" if camera.score is None else f"{camera.score:.2f}",
+        "-" if camera.score is None else f"{max(0.0, camera.score):.2f}",
         f"{camera.fps_in:.1f}",
         "-" if camera.frame_age_s is None else say_span(camera.frame_age_s),
         _ago(camera.last_alert_at, now),
-        _remark(camera, now),
     ]
 
 
@@ -127,7 +131,8 @@ def _ago(moment: datetime | None, now: datetime) -> str:
     return f"{say_span(max(0.0, (now - moment).total_seconds()))} ago"
 
 
-def _remark(camera: "CameraStatus", now: datetime) -> str:
+def remark_on(camera: "CameraStatus", now: datetime) -> str:
+    """What its numbers do not say, where there is something."""
     if camera.learning is not None:
         learning = camera.learning
         return f"{learning.step} {learning.share:.0%}, {learning.text}"

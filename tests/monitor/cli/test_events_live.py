@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.cli.events_follow import changes
+from monitor.cli.events_follow import HEAD, changes, short_line
 from monitor.records import Alert
 from monitor.store import AlertQuery, Facts, Store
 from tests.monitor.cli.calling import Answer, call
@@ -101,3 +101,15 @@ def test_following_gives_what_there_is_and_then_each_change_once(folder: Path) -
         found = islice(changes(store, AlertQuery(), 100, lambda: steps.pop(0)()), 5)  # noqa: PLW0108
         told = [(item.alert.id, item.alert.revision) for item in found]
     assert told == [("01HAAA", 2), ("01HBBB", 3), ("01HBBB", 4), ("01HCCC", 2), ("01HAAA", 2)]
+
+
+def test_a_change_that_is_followed_fits_a_terminal(tmp_path: Path) -> None:
+    long = replace(DOOR, id="01M8GEE9N3NCDD2D2GD85VGQHA", source="north gate")
+    with Store(tmp_path / "events.db") as store:
+        store.record(long, origin=NOON, facts=Facts(strength=3.0))
+        store.label(long.id, "normal_here")
+        line = short_line(store.get(long.id))
+        assert store.get(line.split()[0]).alert.id == long.id  # enough to name it by
+    assert len(line) <= 80
+    assert line.endswith("ended    3.5 s  north gate  motion  normal_here  no")
+    assert HEAD.index("source") == line.index("north gate")

@@ -35,7 +35,7 @@ learn = "15 min"
 
     monkeypatch.setattr("monitor.cli.tui.show", show)
     monkeypatch.setattr(live, "_wait_for", lambda *_: "http://127.0.0.1:1")
-    monkeypatch.setattr(live.subprocess, "Popen", lambda *_, **__: engine)
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: engine)
     live.run_with_dashboard(config)
     status = engine.poll()
     engine.kill()

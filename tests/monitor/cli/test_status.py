@@ -13,7 +13,7 @@ import typer
 
 from monitor.api.client import EngineGone
 from monitor.api.schema import Learning
-from monitor.cli.status import camera_row, is_ill, status
+from monitor.cli.status import camera_row, is_ill, remark_on, status
 from tests.monitor.api.scripted import START, ScriptedEngine, serving_script
 
 
@@ -83,9 +83,25 @@ def test_a_camera_in_one_line(tmp_path: Path) -> None:
     engine = ScriptedEngine(tmp_path, ["door"])
     alert = engine.raise_alert("door")
     now = START + timedelta(minutes=5)
-    row = camera_row(engine.set_camera("door", score=1.5, reason="a reason"), now)
-    assert row == ["door", "alert", "1.50", "10.0", "0.1 s", "5.0 min ago", "a reason"]
+    door = engine.set_camera("door", score=1.5, reason="a reason")
+    assert camera_row(door, now) == ["door", "alert", "1.50", "10.0", "0.1 s", "5.0 min ago"]
+    assert remark_on(door, now) == "a reason"
     engine.end_alert(alert.id)
     step = Learning(step="training", share=0.5, text="fusion")
-    row = camera_row(engine.set_camera("door", score=None, learning=step), now)
-    assert (row[1], row[2], row[6]) == ("running", "-", "training 50%, fusion")
+    door = engine.set_camera("door", score=None, learning=step)
+    assert camera_row(door, now)[1:3] == ["running", "-"]
+    assert remark_on(door, now) == "training 50%, fusion"
+    assert camera_row(engine.set_camera("door", score=-0.01), now)[2] == "0.00"  # less than usual
+
+
+def test_a_folder_may_be_named_as_for_the_dashboard_and_remarks_stand_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = ScriptedEngine(tmp_path, ["door", "yard"])
+    engine.set_camera("yard", state="backoff", reason="rtsp://yard/1: refused; next try in 9 s")
+    with running(engine), pytest.raises(typer.Exit) as left:
+        status(str(tmp_path))
+    assert left.value.exit_code == 3
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[-1] == "yard: rtsp://yard/1: refused; next try in 9 s"
+    assert printed[3].split() == ["yard", "backoff", "0.20", "10.0", "0.1", "s", "-"]
