@@ -133,7 +133,7 @@ def _ago(moment: datetime | None, now: datetime) -> str:
 
 def remark_on(camera: "CameraStatus", now: datetime) -> str:
     """What its numbers do not say, where there is something."""
-    if camera.learning is not None:
+    if camera.learning is not None and camera.state not in UNSEEING:
         learning = camera.learning
         return f"{learning.step} {learning.share:.0%}, {learning.text}"
     if camera.muted_until is not None and camera.muted_until > now:

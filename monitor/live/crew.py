@@ -28,9 +28,10 @@ from monitor.live.messages import (
     Scored,
     ScorerFault,
 )
+from monitor.live.news import AlertNews, StationNews
 from monitor.live.overload import CameraLoad, Load, OverloadControl, Plan
 from monitor.live.pace import Pace
-from monitor.live.station import FLOWING, AlertNews, Station, StationNews
+from monitor.live.station import FLOWING, Station
 from monitor.live.supervision import StateChanged
 
 log = logging.getLogger(__name__)
@@ -160,6 +161,8 @@ class Crew:
         self._models[name] = path
         loaded = self._loaded.get(path)
         if loaded is None:
+            if self.stations[name].model is None:
+                self.stations[name].judged.waits = f"its model is being loaded: {path}"
             self._send(LoadModel(path, self._device))
         else:
             self._give(loaded, [name], now_s)
@@ -281,7 +284,7 @@ class Crew:
                     self._refuse(answer)
                 case ScorerFault():
                     if answer.camera in self.stations:
-                        self.stations[answer.camera].fault = answer.text
+                        self.stations[answer.camera].judged.refused = answer.text
                     log.error("%s: %s", answer.camera, answer.text)
 
     def _take_scores(self, answer: Scored, now_s: float) -> None:
@@ -314,7 +317,7 @@ class Crew:
         log.error("model %s: %s", answer.path, answer.text)
         for name, path in self._models.items():
             if path == answer.path:
-                self.stations[name].fault = answer.text
+                self.stations[name].judged.refused = answer.text
 
     def _send(self, order: Order) -> bool:
         return self._scorer is not None and self._scorer.send(order)
@@ -333,6 +336,8 @@ class Crew:
             self._again_s = now_s + (DEATHS_S if len(self._deaths) > DEATHS else 0.0)
             text = "the scoring process died; nothing is judged until it is back"
             self._desk.take_health(None, Opened("scoring", "error", text), now_s)
+            for name in self._models:
+                self.stations[name].judged.waits = text
         if now_s >= self._again_s:
             self._restart_scorer()
 

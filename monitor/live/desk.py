@@ -24,7 +24,8 @@ from monitor.errors import MonitorError, StoreError
 from monitor.live.clock import Clock
 from monitor.live.evidence import Exhibit, paths_for, write_snapshot
 from monitor.live.health import Closed, HealthNews, Opened
-from monitor.live.station import AlertNews, Station
+from monitor.live.news import AlertNews
+from monitor.live.station import Station
 from monitor.live.still_worker import StillKept
 from monitor.records import Alert
 from monitor.store import Facts, HealthEvent, Store

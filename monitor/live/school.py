@@ -53,7 +53,7 @@ class School:
         if path:
             self._crew.judge_by(name, path, self._clock.now_s())
         elif station.learner is None:
-            station.fault = "no model: give `model`, or `learn` to let it learn its own"
+            station.judged.refused = "no model: give `model`, or `learn` to let it learn its own"
 
     async def refresh(self) -> None:
         """Read anew what model files are not as they were, such as after a calibration."""
@@ -70,7 +70,7 @@ class School:
         """Train where enough footage is collected; one camera at a time, it is slow enough."""
         for station in self._crew.stations.values():
             ready = station.wants_model and station.learner is not None and station.learner.enough
-            if ready and not self._training and not station.fault:
+            if ready and not self._training and not station.judged.fault:
                 self._training[station.name] = asyncio.create_task(self._train(station))
 
     def relearn(self, name: str) -> str:
@@ -87,7 +87,7 @@ class School:
                 "anew, or set `learn`; what its picture usually looks like is learned anew"
             )
         station.learner.forget()
-        station.fault = ""
+        station.judged.refused = ""
         until = "" if station.model is None else "; its old model judges until then"
         return f"{name} learns anew from {station.settings.learn} of footage{until}"
 
@@ -108,7 +108,7 @@ class School:
         finally:
             self._training.pop(station.name, None)
         if why:
-            station.fault = f"learning failed: {why}"
+            station.judged.refused = f"learning failed: {why}"
             return
         log.info("%s: learned; it goes live", station.name)
         self._crew.forget_model(str(learner.model))

@@ -5,7 +5,6 @@ out and told. Knows nothing of stores, notices or other cameras.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Literal
@@ -32,9 +31,11 @@ from monitor.live.fleet import Supply
 from monitor.live.gate import MotionGate
 from monitor.live.health import Closed, Opened
 from monitor.live.judge import Judge, Step, calibration_for
+from monitor.live.judged import Judged
 from monitor.live.last_words import last_words
 from monitor.live.learner import Learner
 from monitor.live.messages import Attach, Detach, LiveReading, ModelLoaded
+from monitor.live.news import AlertNews, StationNews
 from monitor.live.supervision import (
     Connect,
     Decision,
@@ -45,26 +46,11 @@ from monitor.live.supervision import (
     Supervisor,
     SupervisorSettings,
 )
-from monitor.records import Alert, EndedBy, same_shape
+from monitor.records import Alert, EndedBy
 
 OpenFeed = Callable[[CaptureSettings], Feed]
 
-DEFAULT_FPS = 10.0  # analysed, while no model says otherwise
 FLOWING: tuple[CameraState, ...] = ("warmup", "running", "degraded")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AlertNews:
-    """A phase of an alert, with the reading of its peak where that is known."""
-
-    alert: Alert
-    strength: float
-    peak: LiveReading | None
-
-
-StationNews = (
-    AlertNews | Opened | Closed | StateChanged | ClipWritten | ClipFailed | Attach | Detach
-)
 
 
 class Station:
@@ -89,7 +75,7 @@ class Station:
         self.paused_by = ""  # a person, or the schedule
         self.latest: LiveReading | None = None
         self.strength: float | None = None
-        self.fault = ""  # why it cannot be judged although it is seen, in one line
+        self.judged = Judged()
         self._judge: Judge | None = None
         self._open_feed = open_feed
         self._feed: Feed | None = None
@@ -117,18 +103,23 @@ class Station:
             return state
         if self.eyes.blind:
             return "blind"
-        if self.fault:
+        if self.judged.fault:
             return "failed"
         if self.model is None and self.wants_model:
             return "learning"
-        return state
+        if self.judged.waits:
+            return "warmup"
+        return "degraded" if self.judged.late else state
 
     @property
     def reason(self) -> str:
         """One line on the state, where it needs one."""
         if self.state == "blind":
             return self.eyes.why
-        return self.fault or self._supervisor.reason or self.paused_by
+        of_connection = self._supervisor.reason or self.paused_by
+        if self._supervisor.state in FLOWING:
+            return self.judged.why or of_connection
+        return of_connection or self.judged.why
 
     @property
     def since_s(self) -> float:
@@ -194,6 +185,9 @@ class Station:
     def tick(self, now_s: float, *, held: bool, quiet: bool) -> list[StationNews]:
         """Twice a second; `held` and `quiet` come from the guard of the fleet."""
         news = self._carry_out(self._supervisor.tick(now_s, held=held, quiet=quiet), now_s)
+        if self.model is not None:
+            turn_s = 2 * max(self.settings.floor_s, 1 / self.settings.score_fps)
+            self.judged.look(self.model.rate_hz, turn_s)
         if self.wants_model and self.state in (*FLOWING, "learning"):
             self._learn(now_s)
         return news
@@ -224,6 +218,7 @@ class Station:
         if isinstance(notice, Connected):
             self.connected = notice
             self.eyes.reconnected(now_s)
+            self.judged.begin()
             yield from self._attach()
         if isinstance(notice, Counted):
             self.counted = notice
@@ -244,6 +239,10 @@ class Station:
             decided = self._supervisor.frame(head.epoch, head.received_s, now_s)
             yield from self._carry_out(decided, now_s)
         yield from self.eyes.look(heads)
+        if not self._judgeable or self.eyes.suspended:
+            self.judged.begin()
+        for head in heads if self._judgeable else ():
+            self.judged.frame(head.received_s)
         if self.eyes.blind and not blind:
             yield from self._end_alert("blind")
 
@@ -298,7 +297,7 @@ class Station:
 
     def take_model(self, model: ModelLoaded, score_fps: float) -> list[StationNews]:
         """From now on it is judged by this one."""
-        self.model, self.fault = model, ""
+        self.model, self.judged = model, Judged()
         news = self._end_alert("reconnect")
         self.calibration = calibration_for(model, score_fps, self.settings.false_alarms_per_day)
         self._judge = Judge(self.calibration, self.name, score_fps)
@@ -316,22 +315,21 @@ class Station:
         """Let the scoring process read the ring, where there is a ring and a model."""
         if self._feed is None or self.model is None or self.connected is None:
             return
-        learned, seen = self.model.source_size, self.connected.size
-        if learned is not None and not same_shape(seen, learned):
-            self.fault = (
-                f"the camera gives {seen[1]}x{seen[0]}, the model learned on "
-                f"{learned[1]}x{learned[0]}: another shape of picture; train a model for it"
-            )
+        if not self.judged.fits(self.connected.size, self.model):
             return
-        self.fault = ""
         include = tuple(tuple(polygon) for polygon in self.settings.include)
         exclude = tuple(tuple(polygon) for polygon in self.settings.exclude)
         yield Attach(self.name, self._feed.ring_name, self.model.path, include, exclude)
 
     def waiting_s(self) -> float | None:
         """When the newest frame that is to be judged came; None: there is none."""
-        judgeable = self._judge is not None and self.state in FLOWING
-        return self.eyes.waiting_s() if judgeable else None
+        return self.eyes.waiting_s() if self._judgeable else None
+
+    @property
+    def _judgeable(self) -> bool:
+        """Whether there is who could judge it, and frames come; if seldom, a score may yet come."""
+        flows = self._supervisor.state in FLOWING
+        return flows and self._judge is not None and not self.judged.refused
 
     def pass_over(self, cause: str) -> None:
         """Its newest frame will not be scored."""
@@ -354,6 +352,7 @@ class Station:
         step = self._judge.feed(reading)
         age_s = reading.scored_s - reading.newest_s
         self.latest, self.strength = reading, step.strength
+        self.judged.scored()
         self.counters.score(reading.scored_s, age_s, step.strength, reading.p_value)
         self.counters.watched(reading.received_s, 2 * self.settings.floor_s)
         self.eyes.scored(step.strength, reading.received_s)

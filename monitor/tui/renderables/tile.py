@@ -16,6 +16,7 @@ from monitor.tui.state.words import ALERT, NOTHING, fit, one_line, since, span, 
 
 LEAST_WIDTH, LEAST_HEIGHT = 32, 5
 SPEAKING = {"blind", "failed", "stalled", "backoff", "degraded", "connecting", "paused", "ended"}
+SPEAKING |= {"warmup"}  # waits for its model
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,3 +105,13 @@ def test_a_folder_may_be_named_as_for_the_dashboard_and_remarks_stand_alone(
     printed = capsys.readouterr().out.splitlines()
     assert printed[-1] == "yard: rtsp://yard/1: refused; next try in 9 s"
     assert printed[3].split() == ["yard", "backoff", "0.20", "10.0", "0.1", "s", "-"]
+
+
+def test_learning_that_failed_says_why_and_not_how_far_it_came(tmp_path: Path) -> None:
+    engine = ScriptedEngine(tmp_path, ["door"])
+    step = Learning(step="collecting", share=1.0, text="1 of 1 min of normal footage")
+    why = "learning failed: there is no room"
+    failed = engine.set_camera("door", state="failed", reason=why, learning=step)
+    assert remark_on(failed, START) == why
+    assert remark_on(engine.set_camera("door", state="learning"), START).endswith(step.text)
+    engine.store.close()

@@ -44,7 +44,8 @@ from monitor.live.messages import (
     Round,
     Scored,
 )
-from monitor.live.station import AlertNews, Station
+from monitor.live.news import AlertNews
+from monitor.live.station import Station
 
 SIZE = (36, 64)
 FPS = 10.0
@@ -190,6 +191,8 @@ class ScriptedScorer:
     score: Callable[[str, float], float]
     alive: bool = True
     silent: bool = False
+    loads: bool = True
+    finds: bool = True  # clips in what came
     each_s: float = 0.0  # that it says a reading took
     rounds: list[tuple[str, ...]] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
@@ -199,13 +202,13 @@ class ScriptedScorer:
         if not self.alive:
             return False
         match order:
-            case LoadModel():
+            case LoadModel() if self.loads:
                 self._answers.append(loaded(order.path))
             case Attach():
                 self.attached.append(order.camera)
             case Round() if not self.silent:
                 self.rounds.append(order.cameras)
-                found = tuple(self._read(c) for c in order.cameras)
+                found = tuple(self._read(c) for c in order.cameras if self.finds)
                 self._answers.append(Scored(found, {}, self.each_s * len(found)))
         return True
 
@@ -276,6 +279,7 @@ class World:
     stats: Callable[[str, float], PictureStats] = lambda _camera, _now_s: usual()
     score: Callable[[str, float], float] = lambda _camera, _now_s: 1.0
     settings: dict[str, object] = field(default_factory=dict)
+    loads: bool = True  # scorers find the model file
 
     def __post_init__(self) -> None:
         self.time = FakeTime()
@@ -331,5 +335,6 @@ class World:
         scorer = ScriptedScorer(
             self.feeds, self.time, lambda camera, now_s: self.score(camera, self.at(now_s))
         )
+        scorer.loads = self.loads
         self.scorers.append(scorer)
         return scorer
