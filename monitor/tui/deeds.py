@@ -52,7 +52,7 @@ class Deeds:
 
     async def _act(self, camera: Camera, action: Action) -> None:
         done = await self._dashboard.engine_of(camera).act(camera.name, action)
-        self._dashboard.tell(f"{fit(camera.name, 40)}: {done}")
+        self._dashboard.tell(_answer(camera, done))
 
     def pause_or_resume(self, camera: Camera) -> None:
         """Whichever it is not."""
@@ -63,9 +63,10 @@ class Deeds:
         self.act(camera, "snapshot")
 
     def ask_relearn(self, camera: Camera) -> None:
-        """Only after a yes: until it has learned, it watches nothing."""
+        """Only after a yes; what it knows judges until it has learned."""
         title = f"Let {fit(camera.name, 40)} forget what is normal, and learn it anew?"
-        options = (("", "No, keep what it knows"), ("yes", "Yes, learn anew"))
+        until = "; its old model judges until then" if camera.status.model else ""
+        options = (("", "No, keep what it knows"), ("yes", f"Yes, learn anew{until}"))
         self._dashboard.push_screen(
             ChoiceScreen(title, options),
             lambda answer: self.act(camera, "relearn") if answer == "yes" else None,
@@ -94,7 +95,7 @@ class Deeds:
 
     async def _mute(self, camera: Camera, until: datetime | None) -> None:
         done = await self._dashboard.engine_of(camera).mute(camera.name, until)
-        self._dashboard.tell(f"{fit(camera.name, 40)}: {done}")
+        self._dashboard.tell(_answer(camera, done))
 
     def acknowledge_camera(self, camera: Camera) -> None:
         """Its open alert, else its newest."""
@@ -192,6 +193,14 @@ class Deeds:
             self._dashboard.tell(f"opened {path}")
         else:
             self._dashboard.tell(f"no program opens videos here; the clip is {path}")
+
+
+def _answer(camera: Camera, said: str) -> str:
+    """What the engine answered, under the camera's name once, however long that is."""
+    name = fit(camera.name, 40)
+    if said.startswith(camera.name):
+        return name + said.removeprefix(camera.name)
+    return f"{name}: {said}"
 
 
 def _until(answer: str, now: datetime, morning: datetime) -> datetime | None:

@@ -14,6 +14,7 @@ from monitor.tui.renderables.palette import BOLD, Palette
 from monitor.tui.state.site import Camera
 from monitor.tui.state.words import ALERT, NOTHING, fit, one_line, since, span, times, when
 
+WONDER_S = 10.0  # most cameras give a picture within five
 LEAST_WIDTH, LEAST_HEIGHT = 32, 5
 SPEAKING = {"blind", "failed", "stalled", "backoff", "degraded", "connecting", "paused", "ended"}
 SPEAKING |= {"warmup"}  # waits for its model
@@ -61,6 +62,11 @@ def state_words(camera: Camera) -> str:
         alert = site.alerts.get(camera.status.open_alert or "")
         return f"{look.word} {span(since(alert.started_at, site.now))}" if alert else look.word
     if look.tone in {"bad", "warn"}:
+        return f"{look.word} {span(since(camera.since, site.now))}"
+    learning = camera.status.learning
+    if learning is not None and look.tone == "calm":  # its old model judges until then
+        return f"{look.word}, relearning {learning.share:.0%}"
+    if camera.status.state == "connecting" and look.tone == "learn":
         return f"{look.word} {span(since(camera.since, site.now))}"
     return look.word
 
@@ -123,8 +129,18 @@ def explain(camera: Camera) -> str:
     if camera.site.link == "lost":
         return ""
     if camera.status.state in SPEAKING:
-        return one_line(camera.status.reason)
+        return one_line(camera.status.reason) or _connecting(camera)
     return ""
+
+
+def _connecting(camera: Camera) -> str:
+    """To what; and how a person finds out why, where it is long."""
+    status = camera.status
+    if status.state != "connecting" or not status.address:
+        return ""
+    long = since(camera.since, camera.site.now) >= WONDER_S
+    more = "; oddwatch check CONFIG --probe tries it by itself" if long else ""
+    return f"to {one_line(status.address)}{more}"
 
 
 def _progress(camera: Camera, palette: Palette, inner: int) -> list[Line]:
@@ -144,8 +160,8 @@ def _progress(camera: Camera, palette: Palette, inner: int) -> list[Line]:
 def draw_curve(camera: Camera, span_s: int, cells: int, rows: int, palette: Palette) -> list[Line]:
     """The last `span_s` of its scores."""
     levels = camera.curve.levels(camera.site.now.timestamp(), span_s, cells * 2)
-    lost = camera.site.link == "lost"
-    calm, over = (palette.dim, palette.dim) if lost else (palette.curve, palette.over)
+    now = (palette.curve, palette.over)
+    calm, over = now if camera.current else (palette.dim, palette.dim)
     return area(levels, rows, (calm, over, palette.faint))
 
 
@@ -155,16 +171,33 @@ def _numbers(camera: Camera, palette: Palette, inner: int) -> Line:
         share = f"{status.defective / status.judged:.1%}" if status.judged else NOTHING
         text = f"{status.judged:,} judged  {status.defective:,} defective  {share}"
         return [words(text, palette.text, inner)]
+    if not camera.current:
+        flows = status.fps_in > 0 and status.state in {"blind", "failed"}
+        flow = _flow(camera, palette) if flows and camera.site.link != "lost" else []
+        return ruled([Segment(_was(camera), palette.dim)], flow, inner, " ", palette.dim)
     return ruled(
         _score(camera, palette, wide=inner >= 36), _flow(camera, palette), inner, " ", palette.dim
     )
 
 
+def _was(camera: Camera) -> str:
+    """The last score, and when that was: nothing is scored now."""
+    if camera.score is None:
+        return times(None)
+    return f"was {times(camera.score)} {_last(camera)}".strip()
+
+
+def _last(camera: Camera) -> str:
+    at = camera.status.scored_at
+    return "" if at is None or camera.score is None else f"at {when(at, camera.site.now)}"
+
+
 def _score(camera: Camera, palette: Palette, *, wide: bool) -> Line:
     score = camera.score
-    over = score is not None and score >= 1.0
+    over = camera.current and score is not None and score >= 1.0
     style = palette.over + BOLD if over else palette.text
-    said = [Segment(times(score), style if score is not None else palette.dim)]
+    known = camera.current and score is not None
+    said = [Segment(times(score), style if known else palette.dim)]
     if wide and score is not None:
         said.append(Segment(" threshold", palette.dim))
     return said
@@ -183,8 +216,9 @@ def draw_line(camera: Camera, frame: Frame, palette: Palette) -> Line:
     tone = palette.tone(look.tone, bold=look is ALERT)
     name = max(10, min(32, (frame.width - 32) * 3 // 5))
     fixed = 1 + 2 + 12 + name + 1 + 9
-    tail = _flow(camera, palette) if frame.width >= 68 else []
-    tail_cells = 18 if tail else 0
+    tail = _flow(camera, palette) if camera.current else [Segment(_last(camera), palette.dim)]
+    tail_cells = 18 if frame.width >= 68 else 0
+    tail = tail if tail_cells else []
     room = frame.width - fixed - tail_cells
     marker = Segment("▌" if frame.selected else " ", palette.accent)
     title = palette.text + BOLD if frame.selected or look is ALERT else palette.text

@@ -10,6 +10,7 @@ from textual.widgets import Input, Static
 from monitor.tui.messages import AlertChosen, CameraChosen
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.screens.page import Page
+from monitor.tui.state.fleet import Fleet, connecting
 from monitor.tui.state.settings import Density
 from monitor.tui.state.site import Camera
 from monitor.tui.state.words import span
@@ -31,6 +32,14 @@ Add one to the file that it was started with, such as
 
 and start it again; or try  oddwatch demo
 """
+
+
+def _waiting(fleet: Fleet) -> str:
+    """For whom; and what to do, once it is long."""
+    waits = [connecting(site) for site in fleet.sites if site.link == "connecting"]
+    if all(text.endswith("…") for text in waits):
+        return "\n".join(waits)
+    return "\n".join([*waits, "", "Is that its address, and does it run?  oddwatch status URL"])
 
 
 class LiveScreen(Page):
@@ -89,7 +98,7 @@ class LiveScreen(Page):
         elif any(site.engine for site in fleet.sites):
             self.note.update(EMPTY)
         elif any(site.link == "connecting" for site in fleet.sites):
-            self.note.update("connecting …")
+            self.note.update(_waiting(fleet))
         else:
             self.note.update(
                 "No engine answers.\n\nStart one with  oddwatch watch CONFIG.toml\n"

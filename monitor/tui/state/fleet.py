@@ -11,6 +11,7 @@ from monitor.tui.state.words import Look, Tone, clock, count, fit, since, span
 
 STORM = 8  # new alerts in STORM_S that are told as one
 STORM_S = 60.0
+WONDER_S = 3.0  # an engine in the same network answers within one
 LITTLE_DISK = 2_000_000_000  # bytes; an hour of clips of a busy street
 
 
@@ -124,7 +125,7 @@ class Fleet:
         if site.link == "lost":
             return [Complaint("bad", whose + _lost(site))]
         if site.link == "connecting":
-            return [Complaint("learn", f"{whose}connecting to {site.name} …")]
+            return [Complaint("learn", whose + connecting(site))]
         found = []
         if site.silent_s > SLOW_S:
             text = f"slow link: nothing heard for {span(site.silent_s)}, what you see is old"
@@ -149,6 +150,14 @@ def _of_engine(site: Site) -> list[Complaint]:
         free = engine.disk_free_bytes // 1_000_000
         found.append(Complaint("warn", f"the disk is nearly full: {free:,} MB free"))
     return found
+
+
+def connecting(site: Site) -> str:
+    """To what, and for how long where a person begins to wonder."""
+    waited_s = 0.0 if site.link_since is None else since(site.link_since, site.now)
+    if waited_s < WONDER_S:
+        return f"connecting to {site.name} …"
+    return f"connecting to {site.name} for {span(waited_s)}, no answer yet"
 
 
 def _lost(site: Site) -> str:

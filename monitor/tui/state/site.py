@@ -30,6 +30,7 @@ AT_ONCE = 50  # newest lines of the log among which one may come again
 SLOW_S = 6.0  # an engine says something every five seconds at least
 
 OUT = ("backoff", "stalled", "failed")  # there are no pictures
+WATCHED = ("running", "degraded", "warmup", "learning")  # what is scored is of now
 OUTAGES = ("offline", "stalled", "failed")  # health events of that
 LinkState = Literal["connecting", "live", "lost"]
 
@@ -74,6 +75,11 @@ class Camera:
             self.out_since = None
 
     @property
+    def current(self) -> bool:
+        """Whether its score is of now, and not what was left when the watching stopped."""
+        return self.site.link != "lost" and self.status.state in WATCHED
+
+    @property
     def score(self) -> float | None:
         """Newest, times the threshold; None where it is no number or there is none yet."""
         return self.status.score if self.curve.last is None else self.curve.last
@@ -115,8 +121,10 @@ class Site:
         return self.mono() - self.heard
 
     def connected(self) -> None:
-        """A stream is open; its first message will replace everything."""
+        """A stream is asked for; its first message will replace everything."""
         self._fresh = True
+        if self.link_since is None:
+            self.link_since = self.wall()
 
     def lost(self, text: str) -> None:
         """The stream ended, for this reason; what is known stays to be looked at."""

@@ -35,12 +35,13 @@ def of_camera(camera: Camera) -> list[Said]:
     """What a person asks of a camera, the most asked first."""
     status, now, look = camera.status, camera.site.now, camera.look
     score = camera.score
-    over = score is not None and score >= 1
+    over = camera.current and score is not None and score >= 1
     said = [
         Said(
             "state", f"{look.symbol} {look.word} for {span(since(begun(camera), now))}", look.tone
         ),
         Said("", status.reason),
+        *_learning(status),
         Said("score", _score(camera), "alert" if over else None),
         Said("alerts", _alerts(status, camera)),
     ]
@@ -58,7 +59,10 @@ def begun(camera: Camera) -> datetime:
 
 
 def _score(camera: Camera) -> str:
-    chance = camera.status.p_value
+    chance, at = camera.status.p_value, camera.status.scored_at
+    if not camera.current and camera.score is not None:
+        moment = f" at {when(at, camera.site.now)}" if at else ""
+        return f"was {times(camera.score)} threshold{moment}"
     p = f"   p {chance:.2g}" if chance is not None else ""
     return times(camera.score) + (" threshold" if camera.score is not None else "") + p
 
@@ -97,14 +101,19 @@ def _flow(status: CameraStatus) -> list[Said]:
     ]
 
 
+def _learning(status: CameraStatus) -> list[Said]:
+    """How far; of a camera that has a model, that judges until then."""
+    if status.learning is None:
+        return []
+    done = f"{status.learning.step} {status.learning.share:.0%}, {status.learning.text}"
+    return [Said("relearning" if status.model else "learning", done, "learn")]
+
+
 def _learned(camera: Camera) -> list[Said]:
     status = camera.status
     said = [Said("detector", status.detector), Said("model", status.model)]
     if status.learned_at is not None:
         said.append(Said("learned", when(status.learned_at, camera.site.now)))
-    if status.learning is not None:
-        done = f"{status.learning.step} {status.learning.share:.0%}  {status.learning.text}"
-        said.append(Said("learning", done, "learn"))
     memory = size(status.rss_bytes) if status.rss_bytes else ""
     return [
         *said,
