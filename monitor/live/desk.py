@@ -152,6 +152,14 @@ class Desk:
         """A health event as long as something is wrong: one line; empty: nothing is."""
         self.take_health(camera, Opened(kind, "error", fault) if fault else Closed(kind), now_s)
 
+    def look_to_itself(self, now_s: float) -> None:
+        """Whether what happens can be stored and told."""
+        failing = self._writer.failing
+        held = failing and f"{failing}; events are held in memory until it works"
+        self.take_fault(None, "store", held, now_s)
+        untold = [f"{name}: {why}" for name, why in self._telling.failing().items()]
+        self.take_fault(None, "notices", "; ".join(untold), now_s)
+
     def forget(self, camera: str, now_s: float) -> None:
         """A camera is no more: nothing is wrong with it any longer."""
         for key in [key for key in self._ill if key[0] == camera]:

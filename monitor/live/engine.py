@@ -263,9 +263,7 @@ class Engine:
         now_s = self.clock.now_s()
         for name, station in self.crew.stations.items():
             self.desk.take_fault(name, "model", station.judged.fault, now_s)
-        failing = self.writer.failing
-        held = failing and f"{failing}; events are held in memory until it works"
-        self.desk.take_fault(None, "store", held, now_s)
+        self.desk.look_to_itself(now_s)
 
     async def _make_room(self) -> None:
         now_s = self.clock.now_s()

@@ -20,6 +20,7 @@ from monitor.telling.sink import Sink, TellError
 
 GIVE_UP_AFTER = timedelta(days=1)  # older news is no news
 LONGEST_PAUSE_S = 300.0
+TROUBLE_S = 30.0  # a receiver that is back within it was no news, as a camera
 LOOK_EVERY_S = 2.0  # whether a summary has come due, or the engine's writer has written
 
 logger = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Courier:
         self.name = name
         self.counts = Counts()
         self.failing = ""  # one line while the sink takes nothing
+        self._failing_since: datetime | None = None
         self._store = store
         self._sink = sink
         self._folder = folder
@@ -88,6 +90,13 @@ class Courier:
         if not self._thread.is_alive():
             self._sink.close()
 
+    @property
+    def trouble(self) -> str:
+        """What people should know of it: notices are given up, or have waited for a while."""
+        since = self._failing_since
+        told = since is not None and self._clock() - since >= timedelta(seconds=TROUBLE_S)
+        return self.failing if told else ""
+
     def deliver_due(self) -> int:
         """Tell what may be told now; how many were. Stops at the first that is not taken."""
         told = 0
@@ -114,7 +123,7 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - a sink's library fails in its own ways
             return self._failed(row, TellError(f"failed with {type(error).__name__}"))
         self._delivered[row.id] = self._clock()
-        self._failures, self.failing = 0, ""
+        self._failures, self.failing, self._failing_since = 0, "", None
         self.counts.delivered += 1
         self._note_delivered()
         return True
@@ -129,17 +138,24 @@ class Courier:
         now = self._clock()
         self.counts.failed += 1
         if error.final or now - row.created_at > GIVE_UP_AFTER:
-            logger.error("%s: notice of %s given up: %s", self.name, row.event_id, error)
+            self._note_failing(
+                f"{error}; its notices are given up", datetime.min.replace(tzinfo=UTC)
+            )
             self.counts.given_up += 1
             self._store.outbox.failed(row.id, str(error), None)
             return True
         self._failures += 1
-        if not self.failing:
-            logger.warning("%s: %s; tried again", self.name, error)
-        self.failing = str(error)
+        self._note_failing(f"{error}; its notices wait and are tried again", now)
         self._not_before = now + timedelta(seconds=pause_s(self._failures, self._random))
         self._store.outbox.failed(row.id, str(error), self._not_before)
         return False
+
+    def _note_failing(self, text: str, since: datetime) -> None:
+        """Said once for all notices that fail in the same way."""
+        if text != self.failing:
+            logger.warning("%s: %s", self.name, text)
+        self.failing = text
+        self._failing_since = min(since, self._failing_since or since)
 
     def _completed(self, row: Waiting) -> Waiting:
         """With the evidence there is by now."""

@@ -128,8 +128,8 @@ class Telling:
         self._couriers, self._sinks = {}, {}
 
     def failing(self) -> dict[str, str]:
-        """One line for each sink that takes nothing at present."""
-        return {name: one.failing for name, one in self._couriers.items() if one.failing}
+        """One line for each sink whose notices are given up, or have waited for a while."""
+        return {name: one.trouble for name, one in self._couriers.items() if one.trouble}
 
     def counts(self) -> dict[str, Counts]:
         """By sink."""

@@ -88,14 +88,26 @@ def test_what_fails_is_tried_again_later_and_in_order(store: Store) -> None:
     sink, clock = Script([TellError("refused"), TellError("refused")]), Clock()
     own = courier(store, sink, clock)
     assert own.deliver_due() == 0
-    assert own.failing == "refused"
+    assert own.failing == "refused; its notices wait and are tried again"
+    assert own.trouble == ""  # it may be back in a moment
     assert own.deliver_due() == 0  # too early
     assert len(sink.fails) == 1
     clock.pass_s(300)
     own.deliver_due()
+    assert own.trouble == own.failing
     clock.pass_s(300)
     assert own.deliver_due() == 2
-    assert (sink.keys, own.failing) == ([("A", 1), ("A", 2)], "")
+    assert (sink.keys, own.failing, own.trouble) == ([("A", 1), ("A", 2)], "", "")
+
+
+def test_a_sink_that_refuses_for_good_is_told_at_once_and_in_one_line(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    put(store, ("A", 1), ("B", 1), ("C", 1))
+    own = courier(store, Script([TellError("redirects", final=True)] * 3), Clock())
+    own.deliver_due()
+    assert own.trouble == "redirects; its notices are given up"
+    assert [it.getMessage() for it in caplog.records] == [f"hook: {own.trouble}"]
 
 
 def test_what_is_refused_for_good_lets_the_others_pass(store: Store) -> None:
@@ -125,7 +137,7 @@ def test_a_sink_s_own_failures_are_failures_too(store: Store) -> None:
     sink, clock = Script([KeyError("library")]), Clock()
     own = courier(store, sink, clock)
     own.deliver_due()
-    assert own.failing == "failed with KeyError"
+    assert own.failing == "failed with KeyError; its notices wait and are tried again"
     clock.pass_s(300)
     assert own.deliver_due() == 1
 
