@@ -95,7 +95,9 @@ class Dashboard(App[str]):
         self.remembered = load_settings(settings) if settings else Remembered()
         self.links = [Link(engine, Site(_site_name(engine.url), mono, wall)) for engine in engines]
         self.fleet = Fleet([link.site for link in self.links])
-        self.desk = Desk([Source(link.engine, link.site) for link in self.links])
+        self.fleet.filter = self.remembered.filter
+        sources = [Source(link.engine, link.site) for link in self.links]
+        self.desk = Desk(sources, self.remembered.filters())
         self.deeds = Deeds(self)
         self._owned = owned
         self.alarm = Alarm(self, mono)

@@ -151,6 +151,8 @@ class AlertsScreen(Page):
 
     def _narrow(self, **changes: object) -> None:
         self.desk.narrow(**changes)
+        kept = self.desk.filters
+        self.dashboard.remember(phase=kept.phase, days=kept.days, sort=kept.sort)
         self._ask()
 
     def _ask(self, load: Callable[[], Awaitable[None]] | None = None) -> None:

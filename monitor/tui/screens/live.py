@@ -63,7 +63,10 @@ class LiveScreen(Page):
         self.wall = Wall(dashboard.fleet, density=density, span_s=dashboard.span_s)
         self.newest = Newest(self.dashboard.fleet)
         self.note = Static(id="note", markup=False)
-        self.input = Input(placeholder="name, tag or state", id="filter")
+        kept = dashboard.fleet.filter
+        self.input = Input(kept, placeholder="name, tag or state", id="filter")
+        self.input.set_class(bool(kept), "-said")
+        self.input.can_focus = False  # keys are the wall's, from its first camera on
         yield self.wall
         yield self.note
         yield self.newest
@@ -92,6 +95,7 @@ class LiveScreen(Page):
         if shown:
             if self.focused is None:
                 self.wall.focus()
+            self.input.can_focus = True
             return
         if any(fleet.all()):
             self.note.update(f"No camera matches “{fleet.filter}”.  Escape shows all.")
@@ -139,12 +143,14 @@ class LiveScreen(Page):
     def action_filter(self) -> None:
         """Show the line to filter by."""
         self.input.add_class("-said")
+        self.input.can_focus = True
         self.input.focus()
 
     def action_clear(self) -> None:
         """All cameras again."""
         self.input.value = ""
         self.input.remove_class("-said")
+        self.dashboard.remember(filter="")
         self.wall.focus()
 
     @on(Input.Changed, "#filter")
@@ -155,4 +161,5 @@ class LiveScreen(Page):
 
     @on(Input.Submitted, "#filter")
     def _kept(self) -> None:
+        self.dashboard.remember(filter=self.dashboard.fleet.filter)
         self.wall.focus()

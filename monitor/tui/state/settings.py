@@ -6,8 +6,10 @@ from typing import Literal
 import platformdirs
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from monitor.api.schema import Sort
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
+from monitor.tui.state.desk import DAYS, Filters, Phase
 
 FILE = "dashboard.json"
 Density = Literal["auto", "large", "small", "line"]
@@ -24,7 +26,15 @@ class Remembered(BaseModel):
     bell: bool = True  # an alert rings the terminal
     notification: bool = True  # and is told in a corner
     flash: bool = True  # and inverts the top line for a second
-    debug_log: bool = False
+    filter: str = ""  # of the wall; shown while it is on
+    phase: Phase = "all"  # of the table of alerts, as the next two
+    days: int = 0
+    sort: Sort = "newest"
+
+    def filters(self) -> Filters:
+        """Of the table of alerts; which camera and which words are for one visit only."""
+        days = self.days if self.days in DAYS else 0
+        return Filters(phase=self.phase, days=days, sort=self.sort)
 
 
 def settings_path() -> Path:

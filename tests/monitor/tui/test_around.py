@@ -35,6 +35,33 @@ def test_what_is_chosen_is_remembered(tmp_path):
     assert dashboard(busy_engine(6), settings=path).theme == "nord"
 
 
+def test_filters_and_order_come_back_and_can_be_seen(tmp_path):
+    path = tmp_path / "dashboard.json"
+
+    async def choose(app, pilot):
+        await pilot.press("slash", *"gate", "enter", "2")
+        await settle(app, pilot)
+        await pilot.press("f", "f", "s", "s", "d", "c")
+        await until(pilot, lambda: load_settings(path).days == 1)
+
+    async def find(app, pilot):
+        assert {one.name.split()[0] for one in app.fleet.cameras()} == {"gate"}
+        assert app.screen.input.display  # nobody is left to think that these are all
+        assert app.screen.input.value == "gate"
+        await pilot.press("2")
+        await settle(app, pilot)
+        kept = app.desk.filters
+        assert (kept.phase, kept.sort, kept.days, kept.camera) == ("new", "strongest", 1, "")
+        assert "not seen" in text_of(app)
+        await pilot.press("escape", "1", "escape")
+        assert len(app.fleet.cameras()) == 12
+
+    play(dashboard(busy_engine(12), settings=path), choose)
+    play(dashboard(busy_engine(12), settings=path), find)
+    kept = load_settings(path)
+    assert (kept.filter, kept.phase, kept.days, kept.sort) == ("", "all", 0, "strongest")
+
+
 def test_every_builtin_theme_can_be_drawn():
     async def body(app, pilot):
         for name in app.available_themes:
