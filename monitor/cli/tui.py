@@ -54,7 +54,8 @@ def tui(
         str, typer.Option(metavar="REF", help="env:NAME or file:PATH, where engines want one.")
     ] = "",
     images: Annotated[
-        Images, typer.Option(help="Pictures: none, in half cells, or by Kitty or Sixel.")
+        Images,
+        typer.Option(help="Pictures: none, in half cells, or (not in browsers) by Kitty or Sixel."),
     ] = Images.AUTO,
     web: Annotated[
         str, typer.Option(metavar="HOST:PORT", help="Serve it to browsers there instead.")
@@ -76,7 +77,8 @@ def tui(
     if (since or until) and not replay:
         raise UsageError("--from and --to choose what is played: give --replay DIR too")
     if web:
-        serve(_played(replay, since, until) if replay else urls or [_nearest()], web, token=token)
+        words = _played(replay, since, until) if replay else urls or [_nearest()]
+        serve(words, web, token=token, images=images)
     elif replay:
         play(replay, since, until, images)
     else:
@@ -154,8 +156,12 @@ def _run(dashboard: "Dashboard") -> str | None:
     return answer
 
 
-def serve(places: Sequence[str], address: str, *, token: str = "") -> None:
+def serve(
+    places: Sequence[str], address: str, *, token: str = "", images: Images = Images.AUTO
+) -> None:
     """The dashboard in browsers at HOST:PORT, behind the engines' token, until Ctrl-C.
+
+    Browsers have neither Kitty nor Sixel: what is not off is in half cells.
 
     Raises:
         UsageError: The address is none, or textual-serve is not installed.
@@ -170,7 +176,8 @@ def serve(places: Sequence[str], address: str, *, token: str = "") -> None:
     held = secret(token)
     if held:
         os.environ["ODDWATCH_TOKEN"] = held  # of the dashboards, which are its children
-    command = shlex.join([sys.executable, "-m", "monitor", "tui", *places, "--images", "half"])
+    drawn = Images.OFF if images is Images.OFF else Images.HALF
+    command = shlex.join([sys.executable, "-m", "monitor", "tui", *places, "--images", drawn.value])
     try:
         WebDashboard(command, host, int(port), held).run(lambda url: typer.echo(f"open {url}"))
     except OSError as error:

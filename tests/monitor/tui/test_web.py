@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
-from monitor.cli.tui import serve
+from monitor.cli.tui import Images, serve
 from monitor.errors import UsageError
 from monitor.tui.web import COOKIE, WebDashboard
 
@@ -23,6 +23,22 @@ def visit(body: Body, command: str = "false") -> None:
             await body(client)
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [("off", "off"), ("auto", "half"), ("half", "half")])
+def test_pictures_in_a_browser_are_as_they_were_asked_for(monkeypatch, asked, drawn):
+    commands = []
+
+    class Served:
+        def __init__(self, command, *_):
+            commands.append(command)
+
+        def run(self, _tell):
+            pass
+
+    monkeypatch.setattr("monitor.tui.web.WebDashboard", Served)
+    serve(["http://127.0.0.1:8737"], "127.0.0.1:8738", images=Images(asked))
+    assert commands[0].endswith(f"--images {drawn}")
 
 
 @pytest.mark.parametrize("path", ["/", "/?token=wrong", "/ws", "/static/js/textual.js", "/?token="])
