@@ -23,6 +23,7 @@ ACTIONS = (
     ("Undo what was said last", "undo", "u"),
     ("Keep the alert for ever, or as others", "pin", "P"),
     ("Open the clip of the alert", "open_clip", "o"),
+    ("Export the alert: its facts, picture and clip", "export_alert", "x"),
     ("Export the alerts that match as CSV", "export", "x"),
     ("Mute the camera", "mute", "m"),
     ("Pause the camera, or go on", "pause", "p"),

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from monitor.api.schema import Action, Label, Said
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
+from monitor.tui.copies import copy_alert
 from monitor.tui.screens.ask import ChoiceScreen, LineScreen
 from monitor.tui.screens.page import Page
 from monitor.tui.state.desk import Desk
@@ -175,6 +176,16 @@ class Deeds:
         path = Path.cwd() / f"alerts-{self._dashboard.wall().strftime('%Y%m%d-%H%M%S')}.csv"
         write_atomically(path, text)
         self._dashboard.tell(f"{text.count(chr(10)) - 1:,} alerts written to {path}")
+
+    def export_alert(self, seen: Seen) -> None:
+        """This one, as a folder of files beside where the dashboard was started."""
+        self._do(self._export_alert, seen)
+
+    async def _export_alert(self, seen: Seen) -> None:
+        folder = Path.cwd() / f"alert-{seen.alert.id}"
+        engine = self._dashboard.desk.source_of(seen).engine
+        written = await copy_alert(engine, seen.alert, folder)
+        self._dashboard.tell(f"{', '.join(written)} written to {folder}")
 
     def open_clip(self, seen: Seen) -> None:
         """In the program that this machine plays videos with; fetched first from another one."""

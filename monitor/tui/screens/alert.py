@@ -45,13 +45,15 @@ The snapshot was taken at the peak, with the map of what was unusual over it. Th
 minute before and after; the engine keeps curves for a month.
 
 **a** acknowledges, **t** it was true, **n** normal here, **y** unsure, **e** note, **u** undo,
-**P** keeps it for ever, **o** opens the clip. **[** and **]** go to the alerts beside it,
+**P** keeps it for ever, **o** opens the clip, **x** copies picture, clip and facts into a folder
+where the dashboard was started. **[** and **]** go to the alerts beside it,
 **space** to the next that nobody has seen, **backspace** to the one before.
 """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss", "Back"),
         *JUDGING,
-        Binding("space", "beside(1, True)", "Next unseen"),
+        Binding("x", "export_alert", "Export", show=False),
+        Binding("space", "beside(1, True)", "Unseen"),
         Binding("backspace", "beside(-1, True)", "Unseen before", show=False),
         Binding("left_square_bracket", "beside(-1)", "Previous", key_display="[", show=False),
         Binding("right_square_bracket", "beside(1)", "Next", key_display="]", show=False),

@@ -129,6 +129,11 @@ class Page(Screen[None]):
         """Alerts that match the filters."""
         self.dashboard.deeds.export(self.dashboard.desk)
 
+    def action_export_alert(self) -> None:
+        """The alert that is shown, as files."""
+        if (seen := self.chosen()) is not None:
+            self.dashboard.deeds.export_alert(seen)
+
     def action_newest(self) -> None:
         """The newest alert's page."""
         if newest := self.dashboard.fleet.newest():

@@ -171,6 +171,27 @@ def test_a_new_alert_comes_into_the_table_without_moving_the_cursor():
     play(dashboard(busy_engine(12)), body)
 
 
+def test_an_alert_is_copied_to_where_the_dashboard_was_started(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def body(app, pilot):
+        app.open_alert(app.fleet.newest()[0])
+        await settle(app, pilot)
+        await pilot.press("x")
+        alert_id = app.screen.seen.alert.id
+        folder = tmp_path / f"alert-{alert_id}"
+        await until(pilot, (folder / "clip.mp4").is_file)
+        await until(pilot, lambda: "alert.json, snapshot.jpg, clip.mp4 written" in said(app))
+        assert str(folder) in said(app)
+        assert f'"id": "{alert_id}"' in (folder / "alert.json").read_text()
+        assert (folder / "snapshot.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+    def said(app):
+        return " ".join(note.message for note in app._notifications)
+
+    play(dashboard(busy_engine(12)), body)
+
+
 def test_an_alerts_page_goes_on_to_what_nobody_has_seen():
     async def body(app, pilot):
         engine = app.links[0].engine
