@@ -157,9 +157,9 @@ class Dashboard(App[str]):
             error = event.worker.error
             self.fail(f"unexpected {type(error).__name__}: {error}")
 
-    def tell(self, text: str) -> None:
-        """One line in a corner."""
-        self.notify(text, markup=False, timeout=4)
+    def tell(self, text: str, seconds: float = 4) -> None:
+        """One line in a corner; longer where there is a path to be read off."""
+        self.notify(text, markup=False, timeout=seconds)
 
     def fail(self, error: object) -> None:
         """What did not work, in one line."""
@@ -248,7 +248,9 @@ class Dashboard(App[str]):
         for command in super().get_system_commands(screen):
             if command.title not in {"Quit", "Keys", "Screenshot"}:
                 yield command
-        yield SystemCommand("Quit", "The engine goes on", self.action_leave)
+        asks = self._owned is not None and self._owned()
+        end = "Asks what becomes of the engine" if asks else "The engine goes on"
+        yield SystemCommand("Quit", end, self.action_leave)
 
 
 def _site_name(url: str) -> str:

@@ -25,6 +25,7 @@ from monitor.tui.state.words import LABELS, fit, when
 if TYPE_CHECKING:
     from monitor.tui.app import Dashboard
 
+PATH_S = 10.0  # a line with a path stays as long as it takes to note it
 MUTES = (("15 min", 15), ("1 hour", 60), ("8 hours", 480))
 
 
@@ -175,7 +176,7 @@ class Deeds:
         text = await desk.export()
         path = Path.cwd() / f"alerts-{self._dashboard.wall().strftime('%Y%m%d-%H%M%S')}.csv"
         write_atomically(path, text)
-        self._dashboard.tell(f"{text.count(chr(10)) - 1:,} alerts written to {path}")
+        self._dashboard.tell(f"{text.count(chr(10)) - 1:,} alerts written to {path}", PATH_S)
 
     def export_alert(self, seen: Seen) -> None:
         """This one, as a folder of files beside where the dashboard was started."""
@@ -185,7 +186,7 @@ class Deeds:
         folder = Path.cwd() / f"alert-{seen.alert.id}"
         engine = self._dashboard.desk.source_of(seen).engine
         written = await copy_alert(engine, seen.alert, folder)
-        self._dashboard.tell(f"{', '.join(written)} written to {folder}")
+        self._dashboard.tell(f"{', '.join(written)} written to {folder}", PATH_S)
 
     def open_clip(self, seen: Seen) -> None:
         """In the program that this machine plays videos with; fetched first from another one."""
@@ -203,7 +204,7 @@ class Deeds:
         if await _play(path):
             self._dashboard.tell(f"opened {path}")
         else:
-            self._dashboard.tell(f"no program opens videos here; the clip is {path}")
+            self._dashboard.tell(f"no program opens videos here; the clip is {path}", PATH_S)
 
 
 def _answer(camera: Camera, said: str) -> str:

@@ -33,8 +33,9 @@ class Link:
             except MonitorError as error:
                 if self.site.link == "live":
                     wait_s = FIRST_WAIT_S
-                self.site.lost(str(error))
-                if isinstance(error, OtherVersion | Denied | NotAnEngine):
+                stubborn = isinstance(error, OtherVersion | Denied | NotAnEngine)
+                self.site.lost(str(error), answers=not isinstance(error, EngineGone))
+                if stubborn:
                     wait_s = STUBBORN_S
                 elif not isinstance(error, EngineGone):
                     wait_s = LONGEST_WAIT_S

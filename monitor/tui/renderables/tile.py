@@ -14,6 +14,7 @@ from monitor.tui.renderables.palette import BOLD, Palette
 from monitor.tui.state.site import Camera
 from monitor.tui.state.words import ALERT, NOTHING, fit, one_line, since, span, times, when
 
+FLOWING = {"warmup", "learning", "blind", "failed"}  # pictures come, and are not scored
 WONDER_S = 10.0  # most cameras give a picture within five
 LEAST_WIDTH, LEAST_HEIGHT = 32, 5
 SPEAKING = {"blind", "failed", "stalled", "backoff", "degraded", "connecting", "paused", "ended"}
@@ -172,7 +173,7 @@ def _numbers(camera: Camera, palette: Palette, inner: int) -> Line:
         text = f"{status.judged:,} judged  {status.defective:,} defective  {share}"
         return [words(text, palette.text, inner)]
     if not camera.current:
-        flows = status.fps_in > 0 and status.state in {"blind", "failed"}
+        flows = status.fps_in > 0 and status.state in FLOWING
         flow = _flow(camera, palette) if flows and camera.site.link != "lost" else []
         return ruled([Segment(_was(camera), palette.dim)], flow, inner, " ", palette.dim)
     return ruled(

@@ -37,6 +37,13 @@ class HealthScreen(Page):
     """Can what I see be trusted?"""
 
     TAB = "health"
+    HELP = """\
+## Health
+
+The engine and its machine, what is wrong now and what was, and the engine's log.
+
+**l** steps through the levels of the log, **/** narrows it to a text or a camera's name.
+"""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("l", "level", "Log level"),
         Binding("slash", "search", "Search log", key_display="/"),

@@ -42,6 +42,17 @@ def _waiting(fleet: Fleet) -> str:
     return "\n".join([*waits, "", "Is that its address, and does it run?  oddwatch status URL"])
 
 
+def _refused(fleet: Fleet) -> str:
+    """What each said, whole: in the line on top it is cut; and what can be done."""
+    reasons = [site.link_text for site in fleet.sites if site.link_text]
+    if any(site.answers for site in fleet.sites):
+        advice = "With a token:  oddwatch tui URL --token file:PATH, or ODDWATCH_TOKEN"
+    else:
+        reasons.insert(0, "No engine answers.")
+        advice = "Start one with  oddwatch watch CONFIG.toml"
+    return "\n".join([*reasons, "", advice, "Another one:  oddwatch tui http://HOST:8737"])
+
+
 class LiveScreen(Page):
     """Which camera needs a person."""
 
@@ -104,10 +115,7 @@ class LiveScreen(Page):
         elif any(site.link == "connecting" for site in fleet.sites):
             self.note.update(_waiting(fleet))
         else:
-            self.note.update(
-                "No engine answers.\n\nStart one with  oddwatch watch CONFIG.toml\n"
-                "or attach to another:  oddwatch tui http://HOST:8737"
-            )
+            self.note.update(_refused(fleet))
 
     # what a person does
 

@@ -30,7 +30,7 @@ AT_ONCE = 50  # newest lines of the log among which one may come again
 SLOW_S = 6.0  # an engine says something every five seconds at least
 
 OUT = ("backoff", "stalled", "failed")  # there are no pictures
-WATCHED = ("running", "degraded", "warmup", "learning")  # what is scored is of now
+WATCHED = ("running", "degraded")  # it is scored; in other states what is known is of before
 OUTAGES = ("offline", "stalled", "failed")  # health events of that
 LinkState = Literal["connecting", "live", "lost"]
 
@@ -95,6 +95,7 @@ class Site:
     link: LinkState = "connecting"
     link_text: str = ""
     link_since: datetime | None = None
+    answers: bool = False  # while it is lost: somebody is there, and says no
     heard: float | None = None  # mono
     engine: EngineStatus | None = None
     cameras: dict[str, Camera] = field(default_factory=dict)
@@ -126,8 +127,9 @@ class Site:
         if self.link_since is None:
             self.link_since = self.wall()
 
-    def lost(self, text: str) -> None:
+    def lost(self, text: str, *, answers: bool = False) -> None:
         """The stream ended, for this reason; what is known stays to be looked at."""
+        self.answers = answers
         if self.link != "lost" or self.link_since is None:
             self.link_since = self.wall()
         self.link, self.link_text = "lost", text

@@ -7,7 +7,7 @@ import pytest
 from monitor.api.schema import Learning
 from monitor.tui.deeds import _answer
 from monitor.tui.renderables.tile import Frame, draw_line, draw_tile, state_words
-from monitor.tui.screens.live import _waiting
+from monitor.tui.screens.live import _refused, _waiting
 from monitor.tui.state.fleet import Fleet
 from monitor.tui.state.site import Site
 from monitor.tui.state.telling import of_camera
@@ -50,8 +50,11 @@ def test_a_score_that_was_left_is_told_as_such(state):
     assert "12 fps" in tile(now)
 
 
-def test_a_camera_that_is_covered_still_tells_that_pictures_come():
-    assert "12 fps" in tile(one(state="blind", score=0.3, fps_in=12.0))
+@pytest.mark.parametrize("state", ["blind", "warmup"])
+def test_a_camera_that_is_not_scored_still_tells_that_pictures_come(state):
+    shown = tile(one(state=state, score=0.3, fps_in=12.0))
+    assert "12 fps" in shown
+    assert f"was 0.30{TIMES}" in shown
 
 
 def test_a_lost_engine_leaves_what_was():
@@ -87,6 +90,18 @@ def test_an_engine_says_for_how_long_it_is_waited_for():
     moment[0] += timedelta(seconds=12)
     assert fleet.complaints()[0].text == "connecting to north:1 for 12 s, no answer yet"
     assert "oddwatch status URL" in _waiting(fleet)
+
+
+def test_why_there_is_nothing_to_see_is_said_whole_and_with_what_to_do():
+    where = Site("north:1", lambda: 0.0, lambda: NOW)
+    where.lost("no engine at http://north:1: refused")
+    assert _refused(Fleet([where])).startswith("No engine answers.\nno engine at http://north:1")
+    assert "oddwatch watch CONFIG" in _refused(Fleet([where]))
+    where.lost("the token is wrong", answers=True)
+    said = _refused(Fleet([where]))
+    assert said.startswith("the token is wrong\n")
+    assert "--token file:PATH" in said
+    assert "oddwatch watch" not in said
 
 
 def test_an_answer_names_its_camera_once():
