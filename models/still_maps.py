@@ -8,9 +8,12 @@ come out alike and the division changes nothing.
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 
+import numpy as np
 import torch
-from kornia.filters import gaussian_blur2d
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 from torch import Tensor, nn
 
 from models.usual import moments
@@ -51,13 +54,22 @@ class UsualPlaces(nn.Module):
 
 
 def blur(maps: Tensor, sigma: float = SIGMA) -> Tensor:
-    """Gaussian blur of (B, H, W); `sigma` is a share of the height."""
+    """Gaussian blur of (B, H, W), reflected at the rim; `sigma` is a share of the height.
+
+    By two products with matrices: several times as fast on a CPU as filtering is.
+    """
     H, W = maps.shape[-2:]
     sigma_px = max(0.5, sigma * H)
-    reach = [min(math.ceil(3 * sigma_px), side - 1) for side in (H, W)]
-    kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
-    blurred: Tensor = gaussian_blur2d(maps[:, None], kernel, (sigma_px, sigma_px))
-    return blurred[:, 0]
+    down, across = (torch.from_numpy(_spread(side, sigma_px)).to(maps) for side in (H, W))
+    return down @ maps @ across.mT
+
+
+@lru_cache(maxsize=32)
+def _spread(side: int, sigma_px: float) -> NDArray[np.float32]:
+    """(side, side): what blurs a column of so many pixels when multiplied with it."""
+    reach = min(math.ceil(3 * sigma_px), side - 1)
+    single = np.eye(side, dtype=np.float32)
+    return gaussian_filter1d(single, sigma_px, axis=0, mode="mirror", radius=reach)
 
 
 def top_mean(maps: Tensor, share: float = TOP) -> Tensor:

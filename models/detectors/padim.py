@@ -16,9 +16,10 @@ are part of what is saved, so that a model's file is whole.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, Self
+from itertools import accumulate, pairwise
+from typing import Any, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -28,6 +29,7 @@ from models.detector import Budget, Clips, ClipSpec, Detector, Findings, Log, St
 from models.errors import OptionError, TrainingError
 from models.networks.backbone import Backbone, Name, remarks
 from models.still_maps import blur, top_mean
+from models.threads import one_thread
 
 RIDGE = 0.01  # of the mean variance, added to all variances
 LEAST_SEEN = 400  # pictures, repeats (which augmentation makes differ) counted
@@ -81,13 +83,13 @@ class Padim(Detector):
         self.backbone = Backbone(config.backbone)
         with torch.no_grad():
             probe = torch.zeros(1, config.channels, 32, 32)
-            width = sum(layer.shape[1] for layer in self.backbone(probe))
-        kept = min(config.kept, width)
+            self._widths = [layer.shape[1] for layer in self.backbone(probe)]
+        kept = min(config.kept, sum(self._widths))
         h, w = (side // config.cell_px for side in config.size)
         self.register_buffer("kept", torch.arange(kept))
         self.register_buffer("mean", torch.zeros(h, w, kept))
         self.register_buffer("whitening", torch.zeros(h, w, kept, kept))
-        self._width = width
+        self._part_kept()
 
     @property
     def spec(self) -> ClipSpec:
@@ -116,8 +118,8 @@ class Padim(Detector):
         if not self.fitted:
             pictures = (self.shaped(batch)[:, 0] for batch in clips)
             self.backbone.take(self.config.weights, pictures)
-        chosen = torch.randperm(self._width)[: len(self.kept)].sort().values
-        self.kept.copy_(chosen)
+        self.kept.copy_(torch.randperm(sum(self._widths))[: len(self.kept)].sort().values)
+        self._part_kept()
         total = torch.zeros_like(self.mean, dtype=torch.float64)
         products = torch.zeros_like(self.whitening)
         count = 0
@@ -127,7 +129,8 @@ class Padim(Detector):
             away = features - origin
             count += len(away)
             total += away.sum(dim=0)
-            products += torch.einsum("bhwi,bhwj->hwij", away, away)
+            by_place = away.flatten(1, 2).movedim(1, 0).contiguous()  # (hw, B, K)
+            products.flatten(0, 1).baddbmm_(by_place.mT, by_place)
         if origin is None:
             raise TrainingError("there is no clip to learn from")
         mean = (total / count).float()
@@ -152,18 +155,34 @@ class Padim(Detector):
 
     def _places(self, pictures: Tensor) -> Tensor:
         """The kept channels at each place, (B, h, w, K)."""
-        found = self.backbone(pictures)
         size = (self.mean.shape[0], self.mean.shape[1])
-        joined = torch.cat(
-            [
-                F.adaptive_avg_pool2d(layer, size)
-                if layer.shape[-1] > size[1]
-                else F.interpolate(layer, size, mode="bilinear", align_corners=False)
-                for layer in found
-            ],
-            dim=1,
-        )
-        return joined[:, self.kept].movedim(1, -1)
+        kept = [
+            F.adaptive_avg_pool2d(layer[:, channels], size)
+            if layer.shape[-1] > size[1]
+            else F.interpolate(layer[:, channels], size, mode="bilinear", align_corners=False)
+            for layer, channels in zip(self.backbone(pictures), self._channels, strict=True)
+            if channels
+        ]
+        return torch.cat(kept, dim=1).movedim(1, -1)
+
+    def load_state_dict(
+        self,
+        state_dict: Mapping[str, Any],
+        strict: bool = True,  # noqa: FBT001, FBT002  torch's own
+        assign: bool = False,  # noqa: FBT001, FBT002
+    ) -> Any:
+        """As torch's; which channels are kept is part of it."""
+        found = super().load_state_dict(state_dict, strict, assign)
+        self._part_kept()
+        return found
+
+    def _part_kept(self) -> None:
+        """Which channels of each layer are kept: the others need not be resized."""
+        ends = list(accumulate(self._widths, initial=0))
+        self._channels = [
+            [channel - begin for channel in self.kept.tolist() if begin <= channel < end]
+            for begin, end in pairwise(ends)
+        ]
 
     def _features(self, clips: Clips, budget: Budget, log: Log) -> Iterator[Tensor]:
         """Of at least `LEAST_SEEN` pictures, in whole epochs, while the budget lasts."""
@@ -187,6 +206,7 @@ def _whitening(covariance: Tensor) -> Tensor:
     K = covariance.shape[-1]
     variance = covariance.diagonal(dim1=-2, dim2=-1).mean()
     ridge = (RIDGE * variance + 1e-8) * torch.eye(K, device=covariance.device)
-    factor = torch.linalg.cholesky(covariance + ridge)
-    identity = torch.eye(K, device=covariance.device).expand_as(factor)
-    return torch.linalg.solve_triangular(factor, identity, upper=False).mT
+    identity = torch.eye(K, device=covariance.device).expand_as(covariance)
+    with one_thread():
+        factor = torch.linalg.cholesky(covariance + ridge)
+        return torch.linalg.solve_triangular(factor, identity, upper=False).mT

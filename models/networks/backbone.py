@@ -56,11 +56,13 @@ class Backbone(nn.Module):
         for buffer, values in zip(("shift", "scale"), IMAGENET, strict=True):
             self.register_buffer(buffer, torch.tensor(values).reshape(3, 1, 1), persistent=False)
         self.requires_grad_(requires_grad=False)
+        self.to(memory_format=torch.channels_last)
         self.eval()
 
     def forward(self, pictures: Tensor) -> list[Tensor]:
         """One (B, K, h, w) per layer; gray pictures count as colour ones."""
-        x = self.stem((pictures.expand(-1, 3, -1, -1) - self.shift) / self.scale)
+        pictures = (pictures.expand(-1, 3, -1, -1) - self.shift) / self.scale
+        x = self.stem(pictures.contiguous(memory_format=torch.channels_last))
         found: list[Tensor] = []
         for layer in self.layers:
             x = layer(x)
