@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 
 from models.detectors.frame_prediction import FramePrediction
 from models.registry import build
-from monitor.exporting import quantised_for_speed, unquantised
+from monitor.exporting import in_bf16, quantised_for_speed, unquantised
 from monitor.model import Model, load_model
 from monitor.runtimes import runtime_of
-from monitor.runtimes.choosing import has_vnni, installed, make_runtime
+from monitor.runtimes.choosing import has_bf16, has_vnni, installed, make_runtime
 
 CLIPS = 16  # to quantise by
 
@@ -79,7 +79,9 @@ def measure(preset: str, options: argparse.Namespace) -> None:
     ways["torch, eager"] = lambda: runtime_of(model.detector).examine(clips[:1])
     for form in ("openvino", "onnx"):
         whole = unquantised(model, form)  # type: ignore[arg-type]
-        exports = [whole] if options.no_int8 else [whole, quantised_for_speed(whole, list(clips))]
+        exports = [whole, in_bf16(whole)] if form == "openvino" and has_bf16() else [whole]
+        if not options.no_int8:
+            exports.append(quantised_for_speed(whole, list(clips)))
         for exported in exports:
             for name in installed(exported.facts):
                 if form == "onnx" and name == "openvino":

@@ -103,7 +103,7 @@ def exports(model: Model, options: argparse.Namespace) -> dict[str, Exported]:
         whole = export_model(model, "openvino", footage)
         return {
             "OpenVINO": whole,
-            "OpenVINO int8": export_model(model, "openvino", footage, int8=True),
+            "OpenVINO int8": export_model(model, "openvino", footage, precision="int8"),
         }
     whole = unquantised(model, "openvino")
     clips = list(video_examples(model, open_data(options.video)).learned)[:CLIPS]

@@ -16,7 +16,8 @@ from models.augmentation import MILD
 from models.detector import Budget, Step
 from models.registry import build
 from monitor.clips import prepare, to_tensor
-from monitor.exporting import export_model
+from monitor.exporting import export_model, in_bf16
+from monitor.runtimes.choosing import has_bf16
 from monitor.stills.inspecting import find_pictures, still_of
 from monitor.stills.judging import judged
 from monitor.stills.loader import StillLoader
@@ -79,8 +80,9 @@ def export(**task: Any) -> dict[str, Any]:
     place, found = Path(tempfile.mkdtemp()), models[task["detector"]]
     save_still_model(found["fitted"], place / "model.pt")
     found["torch"] = load_still_model(place / "model.pt")
-    small = StillModel(export_model(found["fitted"], "openvino"))
-    save_still_model(small, place / "model.oddwatch")
+    whole = export_model(found["fitted"], "openvino")
+    small = in_bf16(whole) if has_bf16() else whole  # as anomalib's OpenVINO does unasked
+    save_still_model(StillModel(small), place / "model.oddwatch")
     found["openvino"] = load_still_model(place / "model.oddwatch")
     return {}
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from monitor.exporting import Footage
     from monitor.model import Model
     from monitor.runtimes import Exported
+    from monitor.runtimes.exported import GraphFormat, Precision
     from monitor.stills.model import StillModel
 
 FORMATS = ("onnx", "openvino")
@@ -27,6 +28,9 @@ def export(
     to: Annotated[str, typer.Option("--to", metavar="FORMAT", help="onnx or openvino.")],
     int8: Annotated[
         bool, typer.Option("--int8", help="Quantise; kept only if the scores agree.")
+    ] = False,
+    bf16: Annotated[
+        bool, typer.Option("--bf16", help="On CPUs that have it; kept only if the scores agree.")
     ] = False,
     data: Annotated[
         str | None,
@@ -50,8 +54,9 @@ def export(
     both say the same. A file of onnx runs on OpenVINO and on ONNX Runtime, one of openvino on
     OpenVINO.
 
-    With --int8 the network is quantised by normal clips. That is kept only if it orders clips as
-    before and, where the data has labels, finds as much; the thresholds are set anew.
+    With --int8 the network is quantised by normal clips; with --bf16 OpenVINO computes with 8 bits
+    of mantissa, as it would by itself where a CPU has AMX. Either is kept only if it orders clips
+    as before and, where the data has labels, finds as much; the thresholds are set anew.
 
     \b
     Examples:  oddwatch export door.pt --to openvino
@@ -60,7 +65,8 @@ def export(
     """  # noqa: D301
     if to not in FORMATS:
         raise UsageError(f"--to {to}: not known; expected {' or '.join(FORMATS)}")
-    path = _place(model, out, int8=int8)
+    precision = _precision(int8=int8, bf16=bf16)
+    path = _place(model, out, precision)
 
     from models.export import refuse_export
     from monitor.exporting import export_model
@@ -73,7 +79,8 @@ def export(
     check_writable(path)
     with LongWork() as work:
         footage = _footage(trained, data, layout, work)
-        found = export_model(trained, "onnx" if to == "onnx" else "openvino", footage, int8=int8)
+        form: GraphFormat = "onnx" if to == "onnx" else "openvino"
+        found = export_model(trained, form, footage, precision=precision)
     write_export(found, path)
     if as_json:
         print_json({"model": str(path)} | _plain(found))
@@ -89,8 +96,15 @@ def export(
     )
 
 
-def _place(model: Path, out: Path | None, *, int8: bool) -> Path:
-    path = out or model.with_name(f"{model.stem}{'-int8' if int8 else ''}{SUFFIX}")
+def _precision(*, int8: bool, bf16: bool) -> "Precision":
+    if int8 and bf16:
+        raise UsageError("--int8 and --bf16 exclude each other: expected one of them")
+    return "int8" if int8 else "bf16" if bf16 else "fp32"
+
+
+def _place(model: Path, out: Path | None, precision: "Precision") -> Path:
+    ending = "" if precision == "fp32" else f"-{precision}"
+    path = out or model.with_name(f"{model.stem}{ending}{SUFFIX}")
     if path.exists() and model.exists() and path.samefile(model):
         raise UsageError(f"-o {path}: is MODEL itself; name another file")
     return path
@@ -146,27 +160,27 @@ def _lines(found: "Exported") -> list[str]:
     ]
     if parity["source"] == "made pictures":
         lines.append("what the model learned from is not there: name some with --data to be sure")
-    int8 = facts.report.get("int8")
-    if int8 is not None:
-        lines += _int8_lines(int8)
+    smaller = facts.report.get(facts.precision)
+    if smaller is not None:
+        lines += _precision_lines(facts.precision, smaller)
     return lines
 
 
-def _int8_lines(int8: dict[str, Any]) -> list[str]:
-    speed = int8["measured"]
+def _precision_lines(name: str, found: dict[str, Any]) -> list[str]:
+    speed = found["measured"]
     lines = [
-        f"int8: rank correlation with fp32 {int8['rank_correlation']:.4f} over {int8['clips']} "
-        f"clips (at least {int8['rank_bound']:g} asked)"
+        f"{name}: rank correlation with fp32 {found['rank_correlation']:.4f} over "
+        f"{found['clips']} clips (at least {found['rank_bound']:g} asked)"
     ]
-    if int8["auroc_fp32"] is not None:
+    if found["auroc_fp32"] is not None:
         lines.append(
-            f"int8: AUROC {int8['auroc_int8']:.4f}, fp32 {int8['auroc_fp32']:.4f}, over "
-            f"{int8['labelled']} labelled clips"
+            f"{name}: AUROC {found['auroc']:.4f}, fp32 {found['auroc_fp32']:.4f}, over "
+            f"{found['labelled']} labelled clips"
         )
     lines.append(
-        f"int8: {speed['int8_ms']:.1f} ms a clip here, fp32 {speed['fp32_ms']:.1f} ms "
+        f"{name}: {speed['ms']:.1f} ms a clip here, fp32 {speed['fp32_ms']:.1f} ms "
         f"({speed['runtime']})"
     )
-    if speed["vnni"] is False:
+    if name == "int8" and speed["vnni"] is False:
         lines.append("int8: this CPU has no VNNI, which int8 is fast by; measure where it will run")
     return lines

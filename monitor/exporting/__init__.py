@@ -1,7 +1,7 @@
 """A trained model as a file that runs without torch, checked against the model it was made from.
 
 Nothing comes out that does not say what the model says: the exported graph is compared with the
-detector at real clips, a quantised one also by its order of them and by its AUROC.
+detector at real clips, one of less precision also by its order of them and by its AUROC.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +19,8 @@ from monitor.exporting.formats import as_openvino
 from monitor.model import Model
 from monitor.progress import Progress, quiet
 from monitor.runtimes import Exported, Facts
-from monitor.runtimes.choosing import has_vnni, installed, measured
-from monitor.runtimes.exported import GraphFormat
+from monitor.runtimes.choosing import cpu, has_bf16, has_vnni, installed, measured
+from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel
 
@@ -66,7 +66,11 @@ def pictures_of(model: StillModel, data: "StillSet", progress: Progress = quiet)
 
 
 def export_model(
-    model: AnyModel, to: GraphFormat, footage: Footage | None = None, *, int8: bool = False
+    model: AnyModel,
+    to: GraphFormat,
+    footage: Footage | None = None,
+    *,
+    precision: Precision = "fp32",
 ) -> Exported:
     """A trained model as an exported one, with the report of its check in its facts.
 
@@ -74,26 +78,22 @@ def export_model(
         model: Fitted; calibrated or not.
         to: The graph's format.
         footage: Real clips to compare at; None: made pictures, which the report says.
-        int8: Quantise, and set the thresholds anew by the quantised scores.
+        precision: int8: quantised; bf16: computed so by OpenVINO, where the processor can. For
+            both, thresholds are set anew by the scores that come of it.
 
     Raises:
         ExportError: If the detector cannot be exported, or what came of it does not agree with it.
-        UsageError: If `int8` is to be done without footage, or what does it is not installed.
+        UsageError: If less precision is asked for without footage, where this processor does
+            not have it, or what does it is not installed.
     """
     detector = model.trained()
-    if int8 and footage is None:
-        raise UsageError(
-            "--int8 needs normal footage to quantise by and to set thresholds on: the model's own "
-            "is not there any more; name it with --data"
-        )
+    if precision != "fp32":
+        _check_precision(precision, to, footage)
     examples = footage.examples if footage else made_examples(detector.spec)
     whole = unquantised(model, to)
     report: dict[str, Any] = {"versions": _versions(), "parity": parity(detector, whole, examples)}
     whole = replace(whole, facts=replace(whole.facts, report=report))
-    if not int8:
-        return whole
-    assert footage is not None
-    return _quantised(model, whole, footage)
+    return whole if footage is None else _smaller(model, whole, footage, precision)
 
 
 def unquantised(model: AnyModel, to: GraphFormat) -> Exported:
@@ -135,20 +135,44 @@ def quantised_for_speed(whole: Exported, clips: Sequence[ClipFrames]) -> Exporte
     return quantised(whole, np.stack([np.stack(list(clip)) for clip in clips]))
 
 
-def _quantised(model: AnyModel, whole: Exported, footage: Footage) -> Exported:
-    from monitor.exporting.quantising import quantised
+def in_bf16(whole: Exported) -> Exported:
+    """The same graph, to be computed by OpenVINO in bf16; not compared with anything."""
+    return replace(whole, facts=replace(whole.facts, precision="bf16"))
 
+
+def _check_precision(precision: Precision, to: GraphFormat, footage: Footage | None) -> None:
+    if footage is None:
+        raise UsageError(
+            f"--{precision} needs normal footage to compare at and to set thresholds on: the "
+            "model's own is not there any more; name it with --data"
+        )
+    if precision == "bf16" and to != "openvino":
+        raise UsageError(f"--bf16 is computed by OpenVINO alone: expected --to openvino, got {to}")
+    if precision == "bf16" and has_bf16() is False:
+        raise UsageError(
+            f"--bf16: this CPU ({cpu()}) does not compute in bf16 (AVX512-BF16 or AMX): export on "
+            "one that does, or without it"
+        )
+
+
+def _smaller(model: AnyModel, whole: Exported, footage: Footage, precision: Precision) -> Exported:
+    if precision == "fp32":
+        return whole
     examples = footage.examples
-    small = quantised(whole, examples.learned)
+    small = in_bf16(whole)
+    if precision == "int8":
+        from monitor.exporting.quantising import quantised
+
+        small = quantised(whole, examples.learned)
     found = agree(whole, small, examples)
-    report = whole.facts.report | {"int8": _told(found, whole, small)}
+    report = whole.facts.report | {precision: _told(found, whole, small)}
     small = replace(small, facts=replace(small.facts, report=report))
     if model.calibration is None:
         return small
     try:
         anew = footage.recalibrate(replace(model, detector=small))
     except CalibrationError as error:
-        raise CalibrationError(f"the quantised scores give no threshold: {error}") from error
+        raise CalibrationError(f"the {precision} scores give no threshold: {error}") from error
     assert anew.calibration is not None
     facts = replace(
         small.facts, calibration=anew.calibration.to_dict(), provenance=dict(anew.provenance)
@@ -157,10 +181,10 @@ def _quantised(model: AnyModel, whole: Exported, footage: Footage) -> Exported:
 
 
 def _told(found: Agreement, whole: Exported, small: Exported) -> dict[str, Any]:
-    """The agreement in plain values, and what quantising was worth on this machine."""
+    """The agreement in plain values, and what less precision was worth on this machine."""
     name = installed(small.facts)[0]
     before, after = (measured(e, [name])[name] for e in (whole, small))
-    speed = {"runtime": name, "fp32_ms": 1e3 * before, "int8_ms": 1e3 * after, "vnni": has_vnni()}
+    speed = {"runtime": name, "fp32_ms": 1e3 * before, "ms": 1e3 * after, "vnni": has_vnni()}
     return vars(found) | {"measured": speed}
 
 

@@ -1,4 +1,4 @@
-"""Whether an export says what its model says, and a quantised one what the other says."""
+"""Whether an export says what its model says, and one of less precision what that says."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,27 +11,27 @@ from sklearn.metrics import roc_auc_score
 from models.detector import Detector
 from models.errors import ExportError
 from monitor.exporting.examples import Bytes, Examples
-from monitor.runtimes import Exported, Found, Runtime, runtime_of
+from monitor.runtimes import Exported, Facts, Found, Runtime, runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
 
 BATCH = 8
 PARITY = 32  # clips; fp32 differs by rounding, which few show as well as many
 SCORE_TOLERANCE = 1e-3  # of the largest score; rounding comes to 1e-5 and less
 MAP_TOLERANCE = 1e-2  # of the largest value; one place of ten thousands may lie at a rim
-RANK_BOUND = 0.98  # Spearman's, of scores fp32 against int8
+RANK_BOUND = 0.98  # Spearman's, of scores fp32 against those of less precision
 AUROC_BOUND = 0.005  # that AUROC may change by
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How scores of a quantised graph agree with those of the unquantised one."""
+    """How scores in less precision agree with those in fp32."""
 
     clips: int
     rank_correlation: float  # Spearman's
     rank_bound: float
     labelled: int  # clips with labels
     auroc_fp32: float | None  # over those; None: they have no labels
-    auroc_int8: float | None
+    auroc: float | None  # in less precision
     auroc_bound: float
 
 
@@ -56,7 +56,7 @@ def parity(detector: Detector, exported: Exported, examples: Examples) -> dict[s
 
 
 def agree(whole: Exported, small: Exported, examples: Examples) -> Agreement:
-    """Compare scores of an unquantised and a quantised graph.
+    """Compare scores in fp32 and in less precision.
 
     Raises:
         ExportError: If their order or the AUROC differs by more than its bound.
@@ -70,10 +70,10 @@ def agree(whole: Exported, small: Exported, examples: Examples) -> Agreement:
         rank_bound=RANK_BOUND,
         labelled=examples.labelled,
         auroc_fp32=None if labels is None else _auroc(labels, before),
-        auroc_int8=None if labels is None else _auroc(labels, after),
+        auroc=None if labels is None else _auroc(labels, after),
         auroc_bound=AUROC_BOUND,
     )
-    _check_agreement(found, small.name)
+    _check_agreement(found, small.facts)
     return found
 
 
@@ -118,20 +118,21 @@ def _check(found: dict[str, float], runtime: str, detector: str) -> None:
             )
 
 
-def _check_agreement(found: Agreement, detector: str) -> None:
-    refused = "nothing is written; export it without --int8"
+def _check_agreement(found: Agreement, facts: Facts) -> None:
+    detector, precision = facts.detector, facts.precision
+    refused = f"nothing is written; export it without --{precision}"
     if not found.rank_correlation >= found.rank_bound:
         raise ExportError(
-            f"int8 changes what {detector} says: rank correlation with fp32 is "
+            f"{precision} changes what {detector} says: rank correlation with fp32 is "
             f"{found.rank_correlation:.4f} over {found.clips} clips, expected {RANK_BOUND} at "
             f"least; {refused}"
         )
-    if found.auroc_fp32 is None or found.auroc_int8 is None:
+    if found.auroc_fp32 is None or found.auroc is None:
         return
-    change = found.auroc_int8 - found.auroc_fp32
+    change = found.auroc - found.auroc_fp32
     if not abs(change) <= found.auroc_bound:
         raise ExportError(
-            f"int8 changes what {detector} finds: AUROC over {found.labelled} clips goes from "
-            f"{found.auroc_fp32:.4f} to {found.auroc_int8:.4f}, expected a change of "
+            f"{precision} changes what {detector} finds: AUROC over {found.labelled} clips goes "
+            f"from {found.auroc_fp32:.4f} to {found.auroc:.4f}, expected a change of "
             f"{AUROC_BOUND} at most; {refused}"
         )

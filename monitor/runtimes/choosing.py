@@ -58,7 +58,7 @@ def make_runtime(exported: Exported, wanted: str = "auto", threads: int | None =
         GraphError: If it fails at the graph.
     """
     check_runtime(exported.facts, wanted)
-    _warn_of_int8(exported.facts)
+    _warn_of_precision(exported.facts)
     name = wanted if wanted != "auto" else _fastest(exported)
     return _made(exported, name, threads)
 
@@ -159,6 +159,12 @@ def has_vnni() -> bool | None:
     return any("vnni" in flag or flag == "amx_int8" for flag in flags) if flags else None
 
 
+def has_bf16() -> bool | None:
+    """Whether the CPU computes in bfloat16 (AVX512-BF16, AMX); None: cannot be told."""
+    flags = _cpuinfo("flags").split()
+    return any(flag in ("avx512_bf16", "amx_bf16") for flag in flags) if flags else None
+
+
 def _cpuinfo(key: str) -> str:
     """The first value of that name in Linux's list; empty on other systems."""
     with suppress(OSError):
@@ -169,7 +175,9 @@ def _cpuinfo(key: str) -> str:
     return ""
 
 
-def _warn_of_int8(facts: Facts) -> None:
+def _warn_of_precision(facts: Facts) -> None:
+    if facts.precision == "bf16" and has_bf16() is False:
+        log.warning("this CPU (%s) has no bf16: the model is computed in fp32, slower", cpu())
     if facts.precision == "int8" and has_vnni() is False:
         log.warning(
             "this CPU (%s) has no VNNI: an int8 model may be slower here than the fp32 one%s; "
@@ -184,4 +192,4 @@ def _where_exported(facts: Facts) -> str:
     found = facts.report.get("int8", {}).get("measured")
     if not found:
         return ""
-    return f" (where it was exported: {found['int8_ms']:.1f} and {found['fp32_ms']:.1f} ms a clip)"
+    return f" (where it was exported: {found['ms']:.1f} and {found['fp32_ms']:.1f} ms a clip)"

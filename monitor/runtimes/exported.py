@@ -35,7 +35,7 @@ BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError)
 
 GraphFormat = Literal["onnx", "openvino"]
 Content = Literal["onnx", "openvino", "none"]  # none: the prelude is all there is
-Precision = Literal["fp32", "int8"]
+Precision = Literal["fp32", "bf16", "int8"]
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def _clips(batch: Bytes) -> list[ClipFrames]:
 
 
 def openvino_run(exported: Exported, threads: int | None = None) -> Run:
-    """By OpenVINO, at full precision where the graph is not quantised.
+    """By OpenVINO, in fp32, what is quantised in int8, and in bf16 where the model is for that.
 
     Raises:
         UsageError: If it is not installed.
@@ -126,7 +126,9 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
         openvino = load_openvino()
     except ImportError as error:
         raise _missing("openvino") from error
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    precision = "bf16" if exported.facts.precision == "bf16" else "f32"  # f32 where there is none
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    settings["INFERENCE_PRECISION_HINT"] = precision
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
     try:

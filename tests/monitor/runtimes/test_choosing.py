@@ -98,7 +98,7 @@ def test_int8_without_vnni_is_warned_of(
     make_runtime(small, "openvino")
     assert "this CPU (Old) has no VNNI" in caplog.text
     caplog.clear()
-    measured = {"int8": {"measured": {"int8_ms": 3.8, "fp32_ms": 10.1}}}
+    measured = {"int8": {"measured": {"ms": 3.8, "fp32_ms": 10.1}}}
     make_runtime(replace(small, facts=replace(small.facts, report=measured)), "openvino")
     assert "(where it was exported: 3.8 and 10.1 ms a clip); oddwatch bench" in caplog.text
     caplog.clear()

@@ -11,9 +11,10 @@ from models.registry import DETECTORS, build
 from monitor.datasets import open_data
 from monitor.errors import UsageError
 from monitor.exporting import agreement, export_model, footage_of
-from monitor.exporting.agreement import agree, parity
+from monitor.exporting.agreement import agree, examined, parity
 from monitor.exporting.examples import Examples, made_examples, video_examples
 from monitor.runtimes import Found
+from monitor.runtimes.choosing import has_bf16, make_runtime
 from tests.monitor.cli.calling import call
 from tests.monitor.footage import TINY
 from tests.monitor.runtimes.conftest import World
@@ -78,7 +79,7 @@ def test_scores_in_the_same_order_agree(world: World, monkeypatch: pytest.Monkey
     labels = scores > 1
     found = compare(world, scores, 2 * scores + 5, labels, monkeypatch)
     assert found.rank_correlation == pytest.approx(1)
-    assert (found.auroc_fp32, found.auroc_int8) == (1, 1)
+    assert (found.auroc_fp32, found.auroc) == (1, 1)
     assert found.labelled == found.clips == 100
 
 
@@ -111,13 +112,13 @@ def test_int8_is_quantised_checked_and_calibrated_anew(
     monkeypatch.setattr("monitor.exporting.to_onnx", lambda _detector: GRAPHS[0])
     GRAPHS[:] = [to_graph(world)]
     footage = footage_of(world.model, open_data(world.data))
-    small = export_model(world.model, to, footage, int8=True)
+    small = export_model(world.model, to, footage, precision="int8")
     assert small.facts.precision == "int8"
     assert small.digest != world.onnx.digest
     report = small.facts.report["int8"]
     assert 0.5 <= report["rank_correlation"] < 1
     assert report["labelled"] > 50
-    assert report["measured"]["int8_ms"] > 0
+    assert report["measured"]["ms"] > 0
     before, after = world.onnx.facts.calibration, small.facts.calibration
     assert before is not None
     assert after is not None
@@ -136,7 +137,39 @@ def to_graph(world: World) -> Any:
 
 def test_int8_without_footage_is_refused(world: World) -> None:
     with pytest.raises(UsageError, match="name it with --data"):
-        export_model(world.model, "onnx", None, int8=True)
+        export_model(world.model, "onnx", None, precision="int8")
+
+
+@pytest.mark.skipif(has_bf16() is not True, reason="this processor has no bf16")
+def test_bf16_is_another_computation_of_the_same_graph(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.exporting.to_onnx", lambda _detector: GRAPHS[0])
+    GRAPHS[:] = [to_graph(world)]
+    footage = footage_of(world.model, open_data(world.data))
+    small = export_model(world.model, "openvino", footage, precision="bf16")
+    whole = replace(small, facts=replace(small.facts, precision="fp32"))
+    clips = footage.examples.judged[:16]
+    one, other = (examined(make_runtime(e, "openvino"), clips).scores for e in (whole, small))
+    assert 0 < np.abs(one - other).max() < 0.05 * np.abs(one).max()
+    assert small.facts.report["bf16"]["rank_correlation"] >= agreement.RANK_BOUND
+    assert small.facts.calibration is not None
+
+
+@pytest.mark.parametrize(
+    ("to", "flags", "said"),
+    [
+        ("onnx", "avx2 amx_bf16", "expected --to openvino"),
+        ("openvino", "avx2", "does not compute in bf16"),
+    ],
+)
+def test_bf16_where_it_cannot_be_is_refused(
+    world: World, to: Any, flags: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.runtimes.choosing._cpuinfo", lambda _key: flags)
+    footage = footage_of(world.model, open_data(world.data))
+    with pytest.raises(UsageError, match=said):
+        export_model(world.model, to, footage, precision="bf16")
 
 
 def test_detectors_that_cannot_be_exported_say_why() -> None:
