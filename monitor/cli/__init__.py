@@ -34,6 +34,7 @@ from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError
 from monitor.memory import give_back_large_blocks
+from monitor.waiting import let_waiting_threads_sleep
 
 __all__ = ["app", "main"]
 
@@ -90,6 +91,7 @@ def oddwatch(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
     give_back_large_blocks()
+    let_waiting_threads_sleep()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = with_address([word for word in words if word != "--debug"])

@@ -155,6 +155,7 @@ def onnxruntime_run(exported: Exported, threads: int | None = None) -> Run:
         raise _missing("onnxruntime") from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of what it optimises away
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see monitor.waiting
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
