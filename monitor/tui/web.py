@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import logging
 import secrets
+import socket
 from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
@@ -37,6 +38,8 @@ class WebDashboard(Server):
         Raises:
             OSError: The address is not this machine's, or taken.
         """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        socket.create_server((self.host, self.port), family=family).close()  # before `tell`
         self._tell = tell
         asyncio.set_event_loop(asyncio.new_event_loop())
         self.serve()

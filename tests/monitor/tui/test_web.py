@@ -1,6 +1,7 @@
 """The door before the dashboard in a browser; what is behind it is textual-serve's."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -82,8 +83,9 @@ def test_behind_the_door_a_dashboard_runs_for_each_page() -> None:
         async with client.ws_connect("/ws?width=80&height=24") as page:
             await page.send_json(["ping", "7"])
             assert await page.receive_json() == ["pong", "7"]
+        await asyncio.sleep(1)  # its process ends while there is a loop to see to it
 
-    visit(body, "sleep 1")
+    visit(body, "sleep 0.3")
 
 
 def test_each_dashboard_without_tokens_has_one_of_its_own() -> None:
@@ -96,3 +98,11 @@ def test_each_dashboard_without_tokens_has_one_of_its_own() -> None:
 def test_an_address_that_is_none_is_said(address: str) -> None:
     with pytest.raises(UsageError, match=r"expected HOST:PORT, such as 127\.0\.0\.1:8738"):
         serve(["http://127.0.0.1:8737"], address)
+
+
+def test_an_address_that_is_taken_is_said_and_not_told_as_open(capsys):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(UsageError, match="in use"):
+            serve(["http://127.0.0.1:8737"], address)
+    assert capsys.readouterr().out == ""
