@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from math import floor
 from pathlib import Path
@@ -20,7 +21,7 @@ from monitor.model import Model
 from monitor.readings import readings_of
 from monitor.records import Clip, Frame
 from monitor.runtimes import Exported, Runtime, runtime_of
-from monitor.runtimes.choosing import installed, make_runtime
+from monitor.runtimes.choosing import has_bf16, installed, make_runtime
 from monitor.sources import open_source
 from monitor.stills.model import StillModel
 
@@ -68,8 +69,8 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
 
     Those have learned nothing, but cost what they cost; presets `lite`, at the video's shape.
 
-    `exports`: they are also measured as exported, in fp32 and int8, where that can be done here;
-    the int8 one only for its speed.
+    `exports`: they are also measured as exported, in fp32, bf16 and int8, where that can be done
+    here; the last two only for their speed.
 
     Raises:
         SourceError: If the video cannot be read.
@@ -200,11 +201,13 @@ def _of(exported: Exported) -> Iterator[Way]:
 def _exports(model: Model | StillModel, clips: Sequence[Clip]) -> Iterator[Exported]:
     """A trained model, exported for its speed alone; nothing where that cannot be done."""
     from models.errors import ModelError
-    from monitor.exporting import quantised_for_speed, unquantised
+    from monitor.exporting import in_bf16, quantised_for_speed, unquantised
 
     try:
         whole = unquantised(model, "onnx")
         yield whole
+        if has_bf16() and whole.facts.graph != "none" and find_spec("openvino"):
+            yield in_bf16(whole)
         yield quantised_for_speed(whole, [clip.frames for clip in clips])
     except (ModelError, MonitorError):
         return  # torch's own figure stands alone

@@ -137,7 +137,9 @@ def quantised_for_speed(whole: Exported, clips: Sequence[ClipFrames]) -> Exporte
 
 def in_bf16(whole: Exported) -> Exported:
     """The same graph, to be computed by OpenVINO in bf16; not compared with anything."""
-    return replace(whole, facts=replace(whole.facts, precision="bf16"))
+    parts = as_openvino(whole.parts[0]) if whole.facts.graph == "onnx" else whole.parts
+    facts = replace(whole.facts, graph="openvino", precision="bf16")
+    return replace(whole, facts=facts, parts=parts)
 
 
 def _check_precision(precision: Precision, to: GraphFormat, footage: Footage | None) -> None:
