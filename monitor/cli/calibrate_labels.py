@@ -67,7 +67,7 @@ def calibrate_from_labels(model: "Model", file: Path, out: Path, wanted: FromLab
         "lost": [one.alert_id for one in gone],
     }
     del plain["scores"]
-    then = f"restart the engine, so that it reads {shlex.quote(str(out))} again"
+    then = f"kill -HUP the engine, so that it reads {shlex.quote(str(out))} again"
     return lines, plain, then
 
 

@@ -177,6 +177,8 @@ class Learner:
         have_s = self.collected_s + (now_s - self._open.began_s if self._open else 0.0)
         share = min(have_s / self.wanted_s, 1.0) if self.wanted_s else 1.0
         text = f"{_span(have_s, self.wanted_s)} of normal footage"
+        if self.enough:
+            text += "; waits for its turn to be trained"
         return Learning(step="collecting", share=share, text=text)
 
     @property

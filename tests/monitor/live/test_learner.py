@@ -97,3 +97,9 @@ def test_relearning_says_that_the_old_model_judges_until_then(tmp_path: Path) ->
 )
 def test_progress_is_said_in_a_unit_that_moves(tmp_path: Path, wanted_s: float, text: str) -> None:
     assert learner(tmp_path, wanted_s).progress(0.0).text == text
+
+
+def test_a_camera_that_collected_enough_says_that_it_waits_for_its_turn(tmp_path: Path) -> None:
+    said = learner(tmp_path, wanted_s=0.0).progress(0.0)
+    assert (said.step, said.share) == ("collecting", 1.0)
+    assert said.text.endswith("of normal footage; waits for its turn to be trained")
