@@ -8,7 +8,7 @@ rows of every batch: gradients are summed before each optimiser's step.
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,22 @@ def cosine(spent: float, step: int) -> float:
 def drop_at(step_of_drop: int, factor: float = 0.1) -> Schedule:
     """The papers' schedule: constant, then `factor` of it from one step on."""
     return lambda _spent, step: factor if step >= step_of_drop else 1.0
+
+
+@contextmanager
+def frozen(module: nn.Module) -> Iterator[None]:
+    """Gradients pass through the module and it collects none: a judge in the other player's turn.
+
+    Its own optimiser would only throw them away.
+    """
+    learning = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    for parameter in learning:
+        parameter.requires_grad = False
+    try:
+        yield
+    finally:
+        for parameter in learning:
+            parameter.requires_grad = True
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,7 @@ class Player:
             lr=self.learning_rate,
             betas=self.betas,
             weight_decay=self.weight_decay,
+            fused=True,  # in one pass over the parameters: four times as fast on a CPU
         )
 
 

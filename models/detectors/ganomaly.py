@@ -26,13 +26,14 @@ from models.networks.picture_gan import (
     PictureDiscriminator,
     PictureEncoder,
     PictureGenerator,
+    Verdict,
     refuse_sides,
     signed,
     unit,
 )
 from models.similarity import absolute_error
 from models.still_maps import UsualPlaces, top_mean
-from models.training import Losses, Player, constant, cosine, train
+from models.training import Losses, Player, constant, cosine, frozen, train
 
 
 @dataclass(frozen=True)
@@ -143,11 +144,11 @@ class Ganomaly(Detector):
 
     def _players(self) -> list[Player]:
         """The generator moves first, as published."""
-        config = self.config
+        config, turns = self.config, Turns(self)
         schedule = constant if config.constant_rate else cosine
         both = (
-            ("generator", self.generator, self._generator_losses),
-            ("discriminator", self.discriminator, self._discriminator_losses),
+            ("generator", self.generator, turns.generator),
+            ("discriminator", self.discriminator, turns.discriminator),
         )
         return [
             Player(
@@ -162,31 +163,45 @@ class Ganomaly(Detector):
             for name, module, losses in both
         ]
 
-    def _generator_losses(self, clips: Tensor) -> Losses:
-        config, rebuilt = self.config, self(clips)
-        pictures = signed(clips[:, 0])
-        with torch.no_grad():
-            real = self.discriminator(pictures).features
-        fake = self.discriminator(rebuilt.pictures).features
+    @torch.no_grad()
+    def _errors(self, clips: Tensor) -> Tensor:
+        return absolute_error(unit(self(clips).pictures), clips[:, 0])
+
+
+class Turns:
+    """The losses of both players on a batch (B, 1, C, H, W), the generator's asked for first.
+
+    The discriminator judges what the generator made before its step, as published, and looks at
+    the true pictures once for both: a fifth of all passes less than when each begins anew.
+    """
+
+    def __init__(self, detector: Ganomaly) -> None:
+        self._detector = detector
+        self._left: tuple[Verdict, Tensor] | None = None  # of true pictures; what was made
+
+    def generator(self, clips: Tensor) -> Losses:
+        """How far features, pictures and latents are from the true ones'."""
+        detector, config = self._detector, self._detector.config
+        rebuilt, pictures = detector(clips), signed(clips[:, 0])
+        real = detector.discriminator(pictures)
+        with frozen(detector.discriminator):
+            fake = detector.discriminator(rebuilt.pictures).features
+        self._left = real, rebuilt.pictures.detach()
         return {
-            "adversarial": config.adversarial_weight * F.mse_loss(fake, real),
+            "adversarial": config.adversarial_weight * F.mse_loss(fake, real.features.detach()),
             "contextual": config.contextual_weight * F.l1_loss(rebuilt.pictures, pictures),
             "encoder": config.encoder_weight * F.mse_loss(rebuilt.again, rebuilt.latents),
         }
 
-    def _discriminator_losses(self, clips: Tensor) -> Losses:
-        with torch.no_grad():
-            rebuilt = self(clips).pictures
-        real = self.discriminator(signed(clips[:, 0])).logits
-        fake = self.discriminator(rebuilt).logits
-        return {  # the mean of both cross-entropies
-            "real": F.softplus(-real).mean() / 2,
-            "fake": F.softplus(fake).mean() / 2,
+    def discriminator(self, _clips: Tensor) -> Losses:
+        """The mean of both cross-entropies."""
+        assert self._left is not None
+        (real, made), self._left = self._left, None
+        fake = self._detector.discriminator(made)
+        return {
+            "real": F.softplus(-real.logits).mean() / 2,
+            "fake": F.softplus(fake.logits).mean() / 2,
         }
-
-    @torch.no_grad()
-    def _errors(self, clips: Tensor) -> Tensor:
-        return absolute_error(unit(self(clips).pictures), clips[:, 0])
 
 
 def latent_distance(before: Tensor, after: Tensor) -> Tensor:

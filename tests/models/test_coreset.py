@@ -52,3 +52,10 @@ def test_distances_in_parts_are_those_of_the_whole() -> None:
     whole = (rows[:, None] - memory).norm(dim=2).min(dim=1)
     torch.testing.assert_close(distance, whole.values, rtol=1e-4, atol=1e-4)
     assert torch.equal(item, whole.indices)
+
+
+def test_a_row_that_is_remembered_has_no_distance() -> None:
+    memory = 100 + points(200, 16)
+    distance, item = nearest(memory[50:90], memory)
+    assert item.tolist() == list(range(50, 90))
+    assert float(distance.max()) == 0

@@ -17,6 +17,7 @@ from models.training import (
     constant,
     cosine,
     drop_at,
+    frozen,
     train,
     train_stages,
 )
@@ -246,3 +247,22 @@ def test_momentum_is_plain_descent_at_its_first_step() -> None:
     toy = Toy()
     run(toy, 1, momentum=0.9, max_gradient_norm=math.inf)
     assert toy.weight.item() == pytest.approx(0.1 * 2)  # slope at 0 of (w - 1)^2
+
+
+def test_gradients_pass_through_what_is_frozen_and_do_not_stay_there() -> None:
+    first, last = nn.Linear(4, 8), nn.Linear(8, 1)
+    judge = nn.Sequential(first, last)
+    first.bias.requires_grad = False
+
+    def gradient() -> Tensor:
+        made = torch.ones(3, 4, requires_grad=True)
+        judge(made).sum().backward()
+        assert made.grad is not None
+        return made.grad
+
+    expected = gradient()
+    judge.zero_grad()
+    with frozen(judge):
+        assert torch.equal(gradient(), expected)
+    assert last.weight.grad is None
+    assert [p.requires_grad for p in judge.parameters()] == [True, False, True, True]

@@ -11,7 +11,7 @@ from models.detector import Budget, Detector
 from models.detectors.anogan import Anogan, AnoganConfig, search_losses
 from models.detectors.egbad import Egbad, EgbadConfig, Pairs, feature_distance
 from models.detectors.fanogan import Fanogan, FanoganConfig, gradient_penalty, izi_f_losses
-from models.detectors.ganomaly import Ganomaly, GanomalyConfig, latent_distance
+from models.detectors.ganomaly import Ganomaly, GanomalyConfig, Turns, latent_distance
 from models.detectors.skip_ganomaly import SkipGanomaly, SkipGanomalyConfig, feature_error
 from models.errors import OptionError
 from models.networks.picture_gan import (
@@ -110,7 +110,7 @@ def test_ganomaly_weighs_its_three_losses() -> None:
     assert isinstance(detector, Ganomaly)
     some = pictures(detector)
     detector.eval()
-    losses = detector._generator_losses(some)
+    losses = Turns(detector).generator(some)
     x, rebuilt = signed(some[:, 0]), detector(some)
     features = [detector.discriminator(p).features for p in (rebuilt.pictures, x)]
     by_hand = {
@@ -123,13 +123,38 @@ def test_ganomaly_weighs_its_three_losses() -> None:
         torch.testing.assert_close(losses[key], value)
 
 
+def test_ganomaly_s_discriminator_judges_what_was_made_before_the_generator_moved() -> None:
+    detector = fresh("ganomaly")
+    assert isinstance(detector, Ganomaly)
+    some = pictures(detector)
+    detector.eval()
+    turns = Turns(detector)
+    total = torch.stack(list(turns.generator(some).values())).sum()
+    total.backward()  # type: ignore[no-untyped-call]
+    assert all(p.grad is None for p in detector.discriminator.parameters())
+    logits = [detector.discriminator(p).logits for p in (signed(some[:, 0]), detector(some)[0])]
+    with torch.no_grad():
+        for parameter in detector.generator.parameters():
+            parameter.zero_()  # its move
+    losses = turns.discriminator(some)
+    by_hand = {"real": -logits[0].sigmoid().log(), "fake": -(1 - logits[1].sigmoid()).log()}
+    for key, value in by_hand.items():
+        torch.testing.assert_close(losses[key], value.mean() / 2)
+
+
 def test_an_undecided_discriminator_loses_the_logarithm_of_two() -> None:
     for name in ("ganomaly", "anogan", "egbad", "skip_ganomaly"):
         detector = fresh(name)
+        some = pictures(detector)
         head = detector.discriminator.head  # type: ignore[union-attr]
         for parameter in head.parameters():  # type: ignore[union-attr]
             nn.init.zeros_(parameter)
-        losses = detector._discriminator_losses(pictures(detector))  # type: ignore[operator]
+        if isinstance(detector, Ganomaly):
+            turns = Turns(detector)
+            turns.generator(some)
+            losses = turns.discriminator(some)
+        else:
+            losses = detector._discriminator_losses(some)  # type: ignore[operator]
         mean = 0.5 if name == "ganomaly" else 1.0  # GANomaly halves both
         values = [float(term.detach()) for term in losses.values()]
         assert values == pytest.approx([mean * math.log(2)] * 2), name
