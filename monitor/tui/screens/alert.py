@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Static
 
+from monitor.api.schema import AlertView
 from monitor.errors import MonitorError
 from monitor.tui.renderables.bars import phase
 from monitor.tui.renderables.facts import fact_table
@@ -32,6 +33,11 @@ def _around(seen: Seen) -> tuple[datetime, datetime]:
     alert = seen.alert
     ended = seen.site.now if alert.phase != "end" else alert.ended_at
     return alert.started_at - AROUND, ended + AROUND
+
+
+def _picture_of(alert: AlertView) -> datetime | None:
+    """Which: that of the peak, which may yet be topped."""
+    return alert.peak_at if alert.has_snapshot else None
 
 
 class AlertScreen(Page):
@@ -116,7 +122,9 @@ where the dashboard was started. **[** and **]** go to the alerts beside it,
         super().paint(palette, beat)
         alert = self.seen.site.alerts.get(self.seen.alert.id, self.seen.alert)
         if alert is not self.seen.alert:
-            self.seen = Seen(self.seen.site, alert)
+            before, self.seen = self.seen.alert, Seen(self.seen.site, alert)
+            if _picture_of(alert) != _picture_of(before):  # it comes after the first news of it
+                self.dashboard.do(partial(self._fetch, self.seen), "alert")
         if self._known == (alert,) and (alert.phase == "end" or beat % 4):
             return
         self._known = (alert,)

@@ -171,6 +171,22 @@ def test_a_new_alert_comes_into_the_table_without_moving_the_cursor():
     play(dashboard(busy_engine(12)), body)
 
 
+def test_a_picture_that_comes_after_its_alerts_page_was_opened_is_shown():
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        fresh = alert(777, "gate 07", 1, phase="new", revision=0, has_snapshot=False)
+        await engine.later.put(Message(alerts=[fresh]))
+        await until(pilot, lambda: fresh.id in app.fleet.sites[0].alerts)
+        app.open_alert(app.fleet.newest()[0])
+        await settle(app, pilot)
+        assert "no snapshot" in text_of(app)
+        ended = fresh.model_copy(update={"phase": "end", "revision": 1, "has_snapshot": True})
+        await engine.later.put(Message(alerts=[ended]))
+        await until(pilot, lambda: app.screen.picture._picture.display)
+
+    play(dashboard(busy_engine(12)), body)
+
+
 def test_an_alert_is_copied_to_where_the_dashboard_was_started(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
