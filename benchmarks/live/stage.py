@@ -35,6 +35,7 @@ class Audit:
     untold: int = 0  # alerts in the store that no notice told of
     orphans: int = 0  # files without rows, rows without files, half-written files
     leaked: int = 0  # rings whose maker is dead
+    what: tuple[str, ...] = field(default=(), compare=False)  # each orphan in words
 
     @property
     def clean(self) -> bool:
@@ -62,7 +63,11 @@ class Ground:
         orphans = [it for it in found if it.kind.startswith("file_") or it.kind.endswith("unended")]
         told = {str(item.get("id")) for item in self.receiver.came}
         return Audit(
-            self.receiver.duplicates(), len(stored - told), len(orphans), len(leaked_memory())
+            self.receiver.duplicates(),
+            len(stored - told),
+            len(orphans),
+            len(leaked_memory()),
+            tuple(f"{found.kind}: {found.text}" for found in orphans),
         )
 
 
