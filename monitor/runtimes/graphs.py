@@ -16,6 +16,7 @@ Inputs = tuple[NDArray[Any], ...]  # of the graph: bytes (B, T, C, H, W), or wha
 Run = Callable[[Inputs], list[NDArray[Any]]]  # to the graph's outputs
 
 EXTRA = "pip install 'oddwatch[edge]'"
+MOST_SHAPES = 3  # of batches that a graph is compiled for: one picture, full batches, a last one
 
 
 class GraphError(MonitorError):
@@ -131,17 +132,29 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
     settings["INFERENCE_PRECISION_HINT"] = precision
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
+    core = openvino.Core()
+    parts: tuple[Any, ...] = exported.parts
     try:
-        core = openvino.Core()
-        parts: tuple[Any, ...] = exported.parts
         graph = core.read_model(*parts)
-        compiled = core.compile_model(graph, "CPU", settings)
+        of_any = core.compile_model(graph, "CPU", settings)
     except RuntimeError as error:
         raise GraphError(f"openvino does not take this export: {_first_line(error)}") from error
-    count = len(compiled.outputs)
+    count = len(of_any.outputs)
+    of_shape: dict[tuple[tuple[int, ...], ...], Any] = {}
+
+    def compiled(inputs: Inputs) -> Any:
+        """For pictures by the shape of their batch: up to a quarter is won; with videos nothing."""
+        shapes = tuple(part.shape for part in inputs)
+        if exported.kind == "video" or (shapes not in of_shape and len(of_shape) >= MOST_SHAPES):
+            return of_any
+        if shapes not in of_shape:
+            fixed = graph.clone()
+            fixed.reshape(dict(zip(fixed.inputs, shapes, strict=True)))
+            of_shape[shapes] = core.compile_model(fixed, "CPU", settings)
+        return of_shape[shapes]
 
     def run(inputs: Inputs) -> list[NDArray[Any]]:
-        found = compiled(list(inputs), share_inputs=True, share_outputs=True)
+        found = compiled(inputs)(list(inputs), share_inputs=True, share_outputs=True)
         return [np.array(found[i]) for i in range(count)]  # its own memory is written over
 
     return run
