@@ -157,7 +157,7 @@ class EndClip:
 
 @dataclass(frozen=True, slots=True)
 class Tune:
-    """Overload: decode keyframes only, or analyse at most so many frames per second (0: all)."""
+    """Decode keyframes only, for overload; analyse so many frames per second (0: as was set)."""
 
     keyframes_only: bool = False
     fps: float = 0.0

@@ -98,10 +98,10 @@ class Session:
         self.frames = 0
 
     def thin(self, fps: float) -> None:
-        """Analyse at most so many frames per second, or what the settings say if that is less."""
-        rates = [rate for rate in (fps, self._settings.fps) if rate > 0]
-        if (min(rates) if rates else 0.0) != self._thinner.rate_hz:
-            self._thinner = Thinner(min(rates) if rates else 0.0, early=self._early)
+        """Analyse at most so many frames per second from now on; 0: as many as the settings say."""
+        rate_hz = fps or self._settings.fps
+        if rate_hz != self._thinner.rate_hz:
+            self._thinner = Thinner(rate_hz, early=self._early)
 
     def take(self, step: Step) -> None:
         """Everything that one read gave.

@@ -39,6 +39,7 @@ class BlindnessSettings:
     light_span_s: float = 1.0
     light_motion: float = 0.5  # share of the picture
     light_s: float = 3.0  # automatic exposure settles in about two
+    connected_s: float = 2.0  # so does that of a camera that was switched on just now
     longest_light_s: float = 10.0  # a flashing light must not blind the monitor for good
     infrared_below: float = 2.5  # saturation: compression leaves gray pictures under 2
     infrared_above: float = 6.0
@@ -133,7 +134,7 @@ class Blindness:
         self._light.restart()
         for debounce in self._debounces.values():
             debounce.reset()
-        self._settled_s = max(self._settled_s, now_s + self._settings.light_s)
+        self._settled_s = max(self._settled_s, now_s + self._settings.connected_s)
 
     def feed(self, stats: PictureStats, now_s: float) -> Sight:
         """Take the next picture's numbers."""

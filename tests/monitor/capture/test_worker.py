@@ -218,6 +218,14 @@ def test_keyframes_only_and_fewer_frames_can_be_asked_for_at_any_time(tmp_path: 
         assert np.diff(tail) == pytest.approx(0.5)
 
 
+def test_a_model_s_rate_comes_before_what_a_camera_without_one_is_read_at(tmp_path: Path) -> None:
+    with watched(film(tmp_path / "a.mp4", 800, fps=25), pace="own", fps=10.0) as seen:
+        seen.see(3)
+        seen.send(Tune(fps=12.5))
+        heads = seen.see(30)
+        assert np.diff([head.time_s for head in heads[-10:]]) == pytest.approx(0.08)
+
+
 def test_opencv_reads_the_same_frames(tmp_path: Path) -> None:
     with watched(film(tmp_path / "a.mp4", 20), pace="fast", backend="opencv") as seen:
         seen.hear(Finished)
