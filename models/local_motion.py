@@ -7,7 +7,7 @@ and arithmetic on arrays. Imports no torch, so that the exported detector runs t
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Self
 
@@ -27,6 +27,10 @@ STATES = 2 + 3 * DIRECTIONS  # still, standing, then slow, usual and fast in eac
 STANDING = 4.0  # times the usual difference from the background
 STANDING_WEIGHT = 6.0  # deviations for each time what ever stood there, from the second time on
 VENTURED_WEIGHT = 4.0  # deviations for each time the highest speed there, beyond the first
+AS_BRIGHT = (0.8, 1.25)  # times the background's contrasts: no other light, traffic does as much
+DIMMEST = 0.2  # under it there is more noise than picture
+RICH = 0.1  # share of a picture that tells its brightness
+LEAST_CONTRAST = 4.0  # grey levels; less is noise
 REMEMBERED = 4096  # flows of pairs of pictures; 16 kB each at the default size
 
 
@@ -129,7 +133,7 @@ class LocalMotion:
         pairs = pairwise([(named.of(frame), frame) for frame in frames])
         flow = np.mean([self.flows.of(a + b, one, two) for (a, one), (b, two) in pairs], axis=0)
         passed = high_pass(_plane(frames[-1]), self.config.window_px)
-        change = np.abs(passed - self.tables.background)
+        change = np.abs(passed / self._brightness(passed) - self.tables.background)
         return np.dstack([flow, pooled(change[..., None], self.config)])
 
     def evidence(self, motion: Array) -> dict[str, Array]:
@@ -177,6 +181,28 @@ class LocalMotion:
         height, width = self.config.size
         maps = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in places]
         return np.stack(maps)
+
+    def _brightness(self, passed: Array) -> float:
+        """By how much all contrasts differ from the background's: a lamp was switched, dusk falls.
+
+        The median where the background is rich in contrast, so that half of it may be hidden; 1
+        where they are nearly as they were, and where nothing is known yet.
+        """
+        places, contrasts = self._rich
+        if not len(places):
+            return 1.0
+        found = float(np.median(passed.ravel()[places] / contrasts))
+        least, most = AS_BRIGHT
+        return 1.0 if least <= found <= most else min(max(found, DIMMEST), 1 / DIMMEST)
+
+    @cached_property
+    def _rich(self) -> tuple[NDArray[np.int64], Array]:
+        """Where the background has the most contrast, and how much."""
+        contrasts = self.tables.background.ravel()
+        strength = np.abs(contrasts)
+        bound = max(float(np.quantile(strength, 1 - RICH)), LEAST_CONTRAST)
+        places = np.flatnonzero(strength >= bound)
+        return places, contrasts[places]
 
     def _still(self, motion: Array) -> Array:
         """What stands at each place, over the most that ever stood there; 0 where it moves."""
