@@ -4,6 +4,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +16,7 @@ from monitor.store import AlertQuery, Store
 
 SHARED = Path("/dev/shm")  # noqa: S108 - where Linux keeps shared memory
 RING = re.compile(r"oddwatch-(\d+)-.*")
+RECENT_S = 3600.0  # before a start: what an engine that was killed may have been writing
 YOUNG_S = 600.0  # a clip is written for as long, and its row comes after it
 
 
@@ -46,6 +48,36 @@ def examine(
         *_partial(found, engine_runs=engine_runs),
         *stale_rings(shared),
     ]
+
+
+def recover(store: Store, folder: Path, *, within_s: float = RECENT_S) -> int:
+    """Put right what a run that was killed left half-done a short while ago; how many files.
+
+    A clip whose worker outlived the engine for a moment is given to its alert, half-written files
+    go. For the engine that starts, before it writes itself; what is older, and what belongs to no
+    alert, is left to `examine`.
+    """
+    since_s, garbage = time.time() - within_s, set(store.garbage.paths())
+    young = [it for it in walk(folder) if it.changed_s > since_s and it.path not in garbage]
+    clips = [it for it in young if it.path.suffix == ".mp4" and not _named(store, folder, it)]
+    findings = [*_partial(young, engine_runs=False)]
+    findings += [_unowned(store, folder, clip) for clip in clips]
+    put_right = 0
+    for finding in findings:
+        if finding.kind != "file_unowned" and finding.fix is not None:
+            with suppress(StoreError, OSError):  # `oddwatch doctor` will say so
+                finding.fix()
+                put_right += 1
+    return put_right
+
+
+def _named(store: Store, folder: Path, file: Found) -> bool:
+    try:
+        kept = store.get(file.alert_id)
+    except StoreError:
+        return False
+    owned = files_of(folder, kept.snapshot, kept.clip)
+    return file.path.resolve() in {path.resolve() for path in owned}
 
 
 def _unended(store: Store, *, engine_runs: bool) -> Iterator[Finding]:

@@ -42,6 +42,7 @@ from monitor.live.view import LiveView
 from monitor.live.watched import WatchedTime
 from monitor.retention import Retention
 from monitor.store import Store
+from monitor.store_doctor import recover
 from monitor.store_writer import StoreWriter
 from monitor.telling import Telling
 
@@ -126,10 +127,11 @@ class Engine:
         self.store = held.enter_context(await asyncio.to_thread(Store, place))
         self.store.database.claim()
         self.telling = Telling(self.store, self.settings.notice, self.folder)
-        orphans = self.store.close_orphans(self.telling.orphan)
         self.store.health.close_orphans(self.clock.utc())
-        if orphans:
+        if orphans := self.store.close_orphans(self.telling.orphan):
             log.warning("ended %d alert(s) that an earlier run left open", orphans)
+        if files := await asyncio.to_thread(recover, self.store, self.folder):
+            log.warning("put %d file(s) right that an earlier run left unfinished", files)
         self.metrics = Metrics()
         self.hub = Hub()
         self.writer = StoreWriter(self.store, on_written=self.telling.wake)

@@ -11,7 +11,7 @@ import typer
 from monitor.cli.doctor import doctor
 from monitor.errors import SourceNotFoundError
 from monitor.store import HealthEvent, Store
-from monitor.store_doctor import examine
+from monitor.store_doctor import examine, recover
 from tests.monitor.test_retention import NOON, event, name
 
 Capsys = pytest.CaptureFixture[str]
@@ -48,6 +48,23 @@ def wreck(store: Store, folder: Path, shared: Path) -> None:
     (shared / f"oddwatch-{dead_process()}-door").touch()
     (shared / f"oddwatch-{os.getpid()}-door").touch()
     (shared / "psm_other").touch()
+
+
+def test_what_a_killed_engine_was_writing_is_put_right_at_the_next_start(
+    store: Store, tmp_path: Path
+) -> None:
+    wreck(store, tmp_path, tmp_path / "shm")
+    clip = tmp_path / "door" / f"{name(3)}.mp4"
+    assert clip.is_file()  # its row does not name it
+    old = tmp_path / "door" / ".old.part"
+    old.write_bytes(b"half")
+    os.utime(old, (0, 0))
+    assert recover(store, tmp_path) == 2
+    assert store.get(name(3)).clip == f"door/{clip.name}"
+    assert not (tmp_path / "door" / ".abc.part").exists()
+    assert old.exists()
+    assert (tmp_path / "door" / f"{name(9)}.mp4").exists()  # no alert's: a person decides
+    assert recover(store, tmp_path) == 0
 
 
 def test_one_of_each_is_found_and_put_right(store: Store, tmp_path: Path) -> None:
