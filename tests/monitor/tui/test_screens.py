@@ -23,8 +23,8 @@ def toasts(app):
 
 def test_the_first_look_says_who_alerts_since_when_and_how_bad():
     async def body(app, pilot):
+        await until(pilot, lambda: "▲ yard 10" in text_of(app))
         text = text_of(app)
-        assert "▲ yard 10" in text
         assert "ALERT 42 s" in text
         assert "BLIND" not in text
         assert app.screen.wall.chosen.name == "yard 10"
