@@ -1,6 +1,8 @@
+import json
 import os
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 import monitor.model
 import monitor.sources
 from monitor.model import Model
-from monitor.records import Alert, Frame
+from monitor.records import Alert
 from monitor.store import Store
 from tests.monitor.cli.calling import call
 from tests.monitor.watched import FLASH, Scripted, film, light_model
@@ -101,23 +103,43 @@ def test_a_source_that_breaks_off_is_a_failure(
     assert "  END  " in answer.out
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_well(
-    capsys: Capsys, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
-) -> None:
-    class Signalled(Scripted):
-        def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
-            for frame in super().frames():
-                if frame.index == 95:
-                    os.kill(os.getpid(), number)
-                yield frame
+SIGNALLED = """
+import os, signal, sys
+import monitor.model, monitor.sources
+from monitor.cli import main
+from tests.monitor.watched import Scripted, light_model
 
-    before = signal.getsignal(number)
-    monkeypatch.setattr(monitor.sources, "open_source", lambda _: Signalled(20))
-    answer = call(capsys, *WATCH, "rtsp://camera/stream", "--json")
-    assert (answer.status, answer.lines[-1]["frames"]) == (0, 95)
-    assert [line["phase"] for line in answer.lines if line["type"] == "alert"][-1] == "end"
+number, model = int(sys.argv[1]), light_model()
+
+class Signalled(Scripted):
+    def frames(self, start=0, stop=None):
+        for frame in super().frames():
+            if frame.index == 95:
+                os.kill(os.getpid(), number)
+            yield frame
+
+before = signal.getsignal(number)
+monitor.model.load_model = lambda _path, _device: model
+monitor.sources.open_source = lambda _: Signalled(20)
+try:
+    main(["watch", "--model", "light.pt", "--headless", "rtsp://camera/stream", "--json"])
+finally:
     assert signal.getsignal(number) == before
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
+    root = Path(__file__).parents[3]
+    ran = subprocess.run(  # not this process, which runs all the other tests
+        [sys.executable, "-c", SIGNALLED, str(int(number))],
+        check=False, capture_output=True, text=True, cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    lines = [json.loads(line) for line in ran.stdout.splitlines()]
+    assert lines[-1]["frames"] == 95
+    assert [line["phase"] for line in lines if line["type"] == "alert"][-1] == "end"
 
 
 def test_without_headless_it_says_so_and_goes_on(capsys: Capsys, tmp_path: Path) -> None:
