@@ -49,6 +49,22 @@ def connect(place: str, *, read_only: bool = False) -> sa.Engine:
         return engine
 
 
+def chores(place: str) -> str:
+    """What opening the database does first that may take minutes, in words; empty: nothing."""
+    path = database_file(_url(place))
+    if path is None or not path.is_file():
+        return ""
+    with one_line(place):
+        if _is_unclean(path):
+            return f"{path.name} is checked first, its last engine ended without closing it"
+        engine = sa.create_engine(_reading(path))
+        found = _closing_on_failure(engine, lambda: _known_version(engine, place))
+        engine.dispose()
+    if found in (0, SCHEMA_VERSION):
+        return ""
+    return f"{path.name} is copied and brought from schema {found} to {SCHEMA_VERSION}"
+
+
 def database_file(url: sa.URL) -> Path | None:
     """The file of a SQLite database; None: a server, or memory."""
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
@@ -85,12 +101,16 @@ def _open_file(url: sa.URL, path: Path, place: str, *, read_only: bool) -> sa.En
         _open_file(url, path, place, read_only=False).dispose()
         return sa.create_engine(_reading(path))
     refuse_network(path)
-    log = Path(f"{path}-wal")  # a reader leaves an empty one behind
-    unclean = log.exists() and log.stat().st_size > 0 and engine_of(path) is None
+    unclean = _is_unclean(path)
     engine = sa.create_engine(url)
     sa.event.listen(engine, "connect", _prepare)
     _closing_on_failure(engine, lambda: _check(engine, place, path, unclean=unclean))
     return engine
+
+
+def _is_unclean(path: Path) -> bool:
+    log = Path(f"{path}-wal")  # a reader leaves an empty one behind
+    return log.exists() and log.stat().st_size > 0 and engine_of(path) is None
 
 
 def _reading(path: Path) -> sa.URL:
@@ -117,9 +137,18 @@ def _check(
             _create(connection, found)
         return
     if path is not None:
+        _refuse_under_engine(path, found)
         _back_up(path, found)
     with engine.begin() as connection:
         _migrate(connection)
+
+
+def _refuse_under_engine(path: Path, found: int) -> None:
+    if (running := engine_of(path)) is not None:
+        raise StoreError(
+            f"{path} has schema {found} and an engine of an older version (process {running})"
+            f" writes to it: stop that one first, then it is brought to {SCHEMA_VERSION}"
+        )
 
 
 def _create(connection: sa.Connection, found: int) -> None:

@@ -11,10 +11,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from monitor.api.app import make_app
 from monitor.api.auth import Tokens
+from monitor.api.client import VERSION_HEADER
 from monitor.api.finding import WHEREABOUTS
+from monitor.api.gate import Refusal, error_response
+from monitor.api.schema import API_VERSION
 from monitor.api.view import EngineView, Evidence
 from monitor.config.settings import ApiSettings
 from monitor.errors import MonitorError
@@ -57,6 +61,30 @@ async def serving(
         ServerError: If it cannot listen, in one line.
     """
     app = make_app(view, settings, tokens, folder, evidence=evidence)
+    async with _answering(app, settings, folder) as url:
+        try:
+            yield url
+        finally:
+            app.state.closing.set()
+
+
+@asynccontextmanager
+async def excusing(why: str, settings: ApiSettings, folder: Path) -> AsyncIterator[str]:
+    """In the API's place while the engine cannot answer: 503 and the reason to every question.
+
+    Tells nothing else, so that it asks for no token.
+
+    Raises:
+        ServerError: If it cannot listen, in one line.
+    """
+    headers = (("Retry-After", "5"), (VERSION_HEADER, str(API_VERSION)))
+    excuse = error_response(Refusal(503, why, headers))
+    async with _answering(excuse, settings, folder) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _answering(app: ASGIApp, settings: ApiSettings, folder: Path) -> AsyncIterator[str]:
     listener = listen(settings.host, settings.port)
     url = _url(settings.host, listener.getsockname()[1])
     server = _Uvicorn(
@@ -77,7 +105,6 @@ async def serving(
         with _findable(folder, url):
             yield url
     finally:
-        app.state.closing.set()
         server.should_exit = True
         await asyncio.wait({task}, timeout=GRACE_S + 1)
         task.cancel()

@@ -32,6 +32,7 @@ from monitor.live.health import Closed, Opened
 from monitor.live.how_read import capture_of
 from monitor.live.live_log import LiveLog
 from monitor.live.minutes import Minutes
+from monitor.live.opening import open_store
 from monitor.live.school import School, learner_of
 from monitor.live.scoring_link import RunScorer, ScoringLink, run_scorer
 from monitor.live.station import OpenFeed, Station
@@ -41,7 +42,6 @@ from monitor.live.systemd import tell_systemd
 from monitor.live.view import LiveView
 from monitor.live.watched import WatchedTime
 from monitor.retention import Retention
-from monitor.store import Store
 from monitor.store_doctor import recover
 from monitor.store_writer import StoreWriter
 from monitor.telling import Telling
@@ -124,7 +124,8 @@ class Engine:
         for name in sweep_stale():
             log.warning("removed shared memory that a dead engine left: %s", name)
         place = self.settings.engine.store or str(self.folder / "events.db")
-        self.store = held.enter_context(await asyncio.to_thread(Store, place))
+        opened, api = await open_store(place, self.settings.api, self.folder)
+        self.store = held.enter_context(opened)
         self.store.database.claim()
         self.telling = Telling(self.store, self.settings.notice, self.folder)
         self.store.health.close_orphans(self.clock.utc())
@@ -154,8 +155,7 @@ class Engine:
         self.telling.cameras(camera.name for camera in self.settings.camera)
         self.telling.start()
         self.view = LiveView(self)
-        if self.settings.api.enabled:
-            api = self.settings.api
+        if api.enabled:
             tokens = Tokens(api.viewers, api.operators, api.admins)
             self.url = await held.enter_async_context(serving(self.view, api, tokens, self.folder))
             log.info("the API listens at %s", self.url)

@@ -4,13 +4,14 @@ import asyncio
 from contextlib import aclosing
 from datetime import timedelta
 
-from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion
+from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion, Refused
 from monitor.errors import MonitorError
 from monitor.tui.engine import Engine
-from monitor.tui.state.site import Site
+from monitor.tui.state.site import LostHow, Site
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 15.0
 STUBBORN_S = 10.0  # what a person has to put right is asked after less often
+BUSY = 503  # HTTP: later
 AT_ONCE = 4  # histories asked for beside each other, so that pictures still come through
 HISTORY = timedelta(hours=1)
 
@@ -34,10 +35,11 @@ class Link:
                 if self.site.link == "live":
                     wait_s = FIRST_WAIT_S
                 stubborn = isinstance(error, OtherVersion | Denied | NotAnEngine)
-                self.site.lost(str(error), answers=not isinstance(error, EngineGone))
+                how = _how(error)
+                self.site.lost(str(error), how)
                 if stubborn:
                     wait_s = STUBBORN_S
-                elif not isinstance(error, EngineGone):
+                elif how == "refused":
                     wait_s = LONGEST_WAIT_S
             await asyncio.sleep(wait_s)
             wait_s = min(wait_s * 2, LONGEST_WAIT_S)
@@ -70,3 +72,9 @@ class Link:
                 return
             self.site.take_scores(points)
             await asyncio.sleep(0)
+
+
+def _how(error: MonitorError) -> LostHow:
+    if isinstance(error, EngineGone):
+        return "gone"
+    return "busy" if isinstance(error, Refused) and error.status == BUSY else "refused"

@@ -45,7 +45,10 @@ def _waiting(fleet: Fleet) -> str:
 def _refused(fleet: Fleet) -> str:
     """What each said, whole: in the line on top it is cut; and what can be done."""
     reasons = [site.link_text for site in fleet.sites if site.link_text]
-    if any(site.answers for site in fleet.sites):
+    hows = {site.lost_how for site in fleet.sites if site.link == "lost"}
+    if hows == {"busy"}:
+        return "\n".join([*reasons, "", "It is asked again and again; nothing need be done here."])
+    if hows - {"gone"}:
         advice = "With a token:  oddwatch tui URL --token file:PATH, or ODDWATCH_TOKEN"
     else:
         reasons.insert(0, "No engine answers.")

@@ -33,6 +33,7 @@ OUT = ("backoff", "stalled", "failed")  # there are no pictures
 WATCHED = ("running", "degraded")  # it is scored; in other states what is known is of before
 OUTAGES = ("offline", "stalled", "failed")  # health events of that
 LinkState = Literal["connecting", "live", "lost"]
+LostHow = Literal["gone", "refused", "busy"]  # nobody is there; one says no; one says later
 
 
 @dataclass(slots=True)
@@ -95,7 +96,7 @@ class Site:
     link: LinkState = "connecting"
     link_text: str = ""
     link_since: datetime | None = None
-    answers: bool = False  # while it is lost: somebody is there, and says no
+    lost_how: LostHow = "gone"  # while it is lost
     heard: float | None = None  # mono
     engine: EngineStatus | None = None
     cameras: dict[str, Camera] = field(default_factory=dict)
@@ -127,9 +128,9 @@ class Site:
         if self.link_since is None:
             self.link_since = self.wall()
 
-    def lost(self, text: str, *, answers: bool = False) -> None:
+    def lost(self, text: str, how: LostHow = "gone") -> None:
         """The stream ended, for this reason; what is known stays to be looked at."""
-        self.answers = answers
+        self.lost_how = how
         if self.link != "lost" or self.link_since is None:
             self.link_since = self.wall()
         self.link, self.link_text = "lost", text

@@ -97,11 +97,15 @@ def test_why_there_is_nothing_to_see_is_said_whole_and_with_what_to_do():
     where.lost("no engine at http://north:1: refused")
     assert _refused(Fleet([where])).startswith("No engine answers.\nno engine at http://north:1")
     assert "oddwatch watch CONFIG" in _refused(Fleet([where]))
-    where.lost("the token is wrong", answers=True)
+    where.lost("the token is wrong", "refused")
     said = _refused(Fleet([where]))
     assert said.startswith("the token is wrong\n")
     assert "--token file:PATH" in said
     assert "oddwatch watch" not in said
+    where.lost("the engine is not ready yet: events.db is copied", "busy")
+    said = _refused(Fleet([where]))
+    assert said.startswith("the engine is not ready yet: events.db is copied\n")
+    assert said.endswith("nothing need be done here.")
 
 
 def test_an_answer_names_its_camera_once():

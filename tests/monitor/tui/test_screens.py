@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion
+from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion, Refused
 from monitor.api.schema import Message, ScorePoint
 from monitor.errors import StoreError
 from monitor.tui.screens.alert import AlertScreen
@@ -290,6 +290,7 @@ def test_help_is_of_what_has_the_focus():
 @pytest.mark.parametrize(
     ("error", "said"),
     [
+        (Refused("the engine is not ready yet: it is brought up", 503), "nothing need be done"),
         (Denied("the token is wrong"), "the token is wrong; trying again"),
         (OtherVersion("7", "http://x"), "speaks API 7"),
         (NotAnEngine("http://x answers, but is no oddwatch engine"), "is no oddwatch engine"),
