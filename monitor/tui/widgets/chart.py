@@ -1,12 +1,14 @@
 """One large curve of scores with its threshold, its alerts shaded and times along it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from rich.segment import Segment
 from rich.style import Style
 from textual.app import ComposeResult
 from textual.containers import Grid
@@ -24,6 +26,7 @@ Moments = NDArray[np.float64]
 STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21600)
 HELD_S = 6.0  # between scores of a picture in which nothing moves, and a little
 LEAST_TOP = 1.5  # times the threshold; so that the threshold is always in sight
+TEXTURE = "░"  # behind what is shaded where there are no colours
 MOST_TOP = 50.0  # a single reading of a thousand would flatten all others
 
 
@@ -67,11 +70,34 @@ class LevelFormatter(AxisFormatter):
 
 
 class _Canvas(Canvas):
-    """Every segment has a style: Textual's filter for NO_COLOR fails where one has none."""
+    """Shades columns behind what is drawn; every segment has a style.
+
+    Textual's filter for NO_COLOR fails where one has none, and leaves the shade's texture.
+    """
+
+    shaded: tuple[tuple[float, float], ...] = ()  # from where to where, the width being 1
+    shade = Style()
 
     def render_line(self, y: int) -> Strip:
         """Of a canvas without size, too."""
-        return super().render_line(y).apply_style(self.rich_style)
+        strip = super().render_line(y)
+        if 0 < y < self.size.height - 1:  # between the lines of the box
+            width = self.size.width - 2
+            for begin, end in self.shaded:
+                first, last = 1 + int(begin * width), 1 + min(width, int(end * width) + 1)
+                before, inside, after = strip.divide([first, last, strip.cell_length])
+                strip = Strip.join([before, Strip(self._behind(inside)), after])
+        return strip.apply_style(self.rich_style)
+
+    def _behind(self, strip: Strip) -> Iterator[Segment]:
+        ground = Style(bgcolor=self.shade.color)
+        for text, style, _ in strip:
+            for blank, letters in groupby(text, str.isspace):
+                run = "".join(letters)
+                if blank:
+                    yield Segment(TEXTURE * len(run), self.shade + ground)
+                else:
+                    yield Segment(run, (style or Style()) + ground)
 
 
 class Chart(PlotWidget):
@@ -109,54 +135,30 @@ class Chart(PlotWidget):
         top = min(MOST_TOP, max(LEAST_TOP, highest * 1.08))
         self.set_xlimits(begin, end)
         self.set_ylimits(0.0, top)
-        self._shade(shades, begin, end, top, palette)
+        self._shade(shades, begin, end, palette)
         times = np.linspace(begin, end, len(levels))  # float32 has no room for seconds of today
         levels = held(levels, int(HELD_S * len(levels) / max(1.0, end - begin)))
-        ones = np.ones(len(levels), np.float32)
-        marks = _inside(times, shades)
-        self._line(times, ones, marks, (palette.dim, palette.dim), palette)
-        self._line(
-            times, np.clip(levels, 0.0, top), marks, (palette.tones["learn"], palette.over), palette
+        ones = np.ones(2, np.float32)
+        self.plot(times[[0, -1]], ones, _colour(palette.dim), HiResMode.BRAILLE)
+        self._line(times, np.clip(levels, 0.0, top), palette)
+
+    def _shade(self, shades: Sequence[Shade], begin: float, end: float, palette: Palette) -> None:
+        canvas = self.query_one("#plot", _Canvas)
+        canvas.shade = palette.shade
+        span = max(1.0, end - begin)
+        canvas.shaded = tuple(
+            ((max(shade.begin, begin) - begin) / span, (min(shade.end, end) - begin) / span)
+            for shade in shades
+            if shade.end > begin and shade.begin < end
         )
 
-    def _shade(
-        self, shades: Sequence[Shade], begin: float, end: float, top: float, palette: Palette
-    ) -> None:
-        inside = [
-            (max(s.begin, begin), min(s.end, end))
-            for s in shades
-            if s.end > begin and s.begin < end
-        ]
-        if not inside:
-            return
-        self.bar(
-            [(left + right) / 2 for left, right in inside],
-            [top] * len(inside),
-            [max(right - left, (end - begin) / 200) for left, right in inside],
-            _colour(palette.shade),
-        )
-
-    def _line(
-        self,
-        times: Moments,
-        levels: Levels,
-        marks: NDArray[np.bool_],
-        styles: tuple[Style, Style],
-        palette: Palette,
-    ) -> None:
-        """In pieces, each with a colour of its own: under or over the threshold, shaded or not."""
-        kinds = np.where(np.isnan(levels), -1, (levels >= 1) * 2 + marks)
+    def _line(self, times: Moments, levels: Levels, palette: Palette) -> None:
+        """In pieces, each with a colour of its own: under or over the threshold."""
+        kinds = np.where(np.isnan(levels), -1, levels >= 1)
+        styles = (palette.tones["learn"], palette.over)
         for first, last, kind in _runs(kinds.tolist()):
-            ground = f" on {_colour(palette.shade)}" if kind % 2 else ""
-            style = _colour(styles[kind // 2]) + ground
+            style = _colour(styles[kind])
             self.plot(times[first:last], levels[first:last], style, HiResMode.BRAILLE)
-
-
-def _inside(times: Moments, shades: Sequence[Shade]) -> NDArray[np.bool_]:
-    marks = np.zeros(len(times), bool)
-    for shade in shades:
-        marks |= (times >= shade.begin) & (times <= shade.end)
-    return marks
 
 
 def _runs(kinds: Sequence[int]) -> list[tuple[int, int, int]]:
