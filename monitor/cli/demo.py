@@ -1,7 +1,5 @@
 """`oddwatch demo`: learn, calibrate and watch footage that the package carries; say how it went."""
 
-import json
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.events import DATABASE
+from monitor.cli.one_camera import on_terminal, write_config
 from monitor.cli.printing import print_json, say_clock, say_span
 from monitor.cli.progress import LongWork
 from monitor.cli.quiet import quiet_sources
@@ -74,7 +73,7 @@ def demo(
     for line in _report(verdict, pictures, out):
         print(line)
     print(f"all in {say_span(took_s)}")
-    if not headless and sys.stdin.isatty() and sys.stdout.isatty():
+    if not headless and on_terminal():
         _show_live(scene, out)
 
 
@@ -82,34 +81,19 @@ def _show_live(scene: "Scene", out: Path) -> None:
     from monitor.cli.live import run_with_dashboard
 
     print("starting the dashboard on the same scene, in a loop; q leaves it")
-    run_with_dashboard(write_config(scene.watch, out))
+    run_with_dashboard(live_config(scene.watch, out))
 
 
-def write_config(footage: Path, out: Path) -> Path:
+def live_config(footage: Path, out: Path) -> Path:
     """A configuration in `out` of one camera that plays the demo's scene again and again."""
-    from monitor.files import write_atomically
-
-    def text(path: Path) -> str:
-        return json.dumps(str(path.absolute()))  # TOML's basic strings are JSON's
-
-    config = out / "watch.toml"
-    write_atomically(
-        config,
-        f"""# what oddwatch demo shows at its end; again: oddwatch watch {config}
-[engine]
-folder = {text(out / "live")}
-
-[api]
-port = 0
-
-[[camera]]
-name = "demo"
-url = {text(footage)}
-model = {text(out / MODEL)}
-loop = true
-""",
+    return write_config(
+        out / "watch.toml",
+        name="demo",
+        url=str(footage.absolute()),
+        model=out / MODEL,
+        folder=out / "live",
+        loop=True,
     )
-    return config
 
 
 def _watch(scene: "Scene", model: "Model", out: Path, *, as_json: bool) -> "Watched":

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.cli.one_camera import on_terminal
 from monitor.errors import MonitorError
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ def _wait_for(engine: "subprocess.Popen[bytes]", folder: Path, log: Path) -> str
 
 def watch_config(config: Path, *, headless: bool, idle: bool = False) -> None:
     """What `oddwatch watch CONFIG` does."""
-    if headless or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if headless or not on_terminal():
         run_engine(config, idle=idle)
         return
     run_with_dashboard(config)

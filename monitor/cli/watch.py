@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.events import DATABASE, DEFAULT_FOLDER, parse_time
+from monitor.cli.one_camera import is_camera, on_terminal, watch_camera
 from monitor.cli.quiet import quiet_sources
 from monitor.cli.stopping import stop_on_signals
 from monitor.errors import StoreError, UsageError
@@ -74,12 +75,12 @@ def watch(
 
     What is not usual there is told, stored and shown in snapshots and clips. Ctrl-C ends it, with
     what is open stored. CONFIG names any number of cameras, each with its model or learning its
-    own, and is watched until the engine is stopped; on a terminal with a dashboard. Several files
-    are watched one after another.
+    own, and is watched until the engine is stopped; it and one camera with a dashboard, on a
+    terminal. Several files are watched one after another.
 
     \b
     Examples:  oddwatch watch cameras.toml
-               oddwatch watch rtsp://camera/stream --model door.pt --headless
+               oddwatch watch rtsp://camera/stream --model door.pt
                oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
     """  # noqa: D301
     if any(source.endswith(".toml") for source in sources):
@@ -91,10 +92,10 @@ def watch(
             "(see: oddwatch watch --help)"
         )
     began = _parse_origin(origin)
-    if not headless:
-        print(
-            "the dashboard comes with a later version; going on as with --headless", file=sys.stderr
-        )
+    lines = headless or as_json or until_s is not None or began is not None or runtime != "auto"
+    if not lines and len(sources) == 1 and is_camera(sources[0]) and on_terminal():
+        watch_camera(sources[0], model, out, store=store or "", device=device)
+        return
 
     from monitor.cli.watch_lines import JsonTeller, TextTeller
     from monitor.model import load_model

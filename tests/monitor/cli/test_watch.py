@@ -142,12 +142,14 @@ def test_a_signal_ends_it_well(tmp_path: Path, number: signal.Signals) -> None:
     assert [line["phase"] for line in lines if line["type"] == "alert"][-1] == "end"
 
 
-def test_without_headless_it_says_so_and_goes_on(capsys: Capsys, tmp_path: Path) -> None:
+def test_a_file_is_told_in_lines_on_a_terminal_too(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.cli.watch.on_terminal", lambda: True)
     film(tmp_path / "calm.mp4", 1)
     answer = call(capsys, "watch", "calm.mp4", "--model", "light.pt")
     assert answer.status == 0
-    assert answer.err.count("\n") == 1
-    assert "the dashboard comes with a later version" in answer.err
+    assert answer.err == ""
 
 
 def test_what_an_earlier_run_left_open_is_ended(capsys: Capsys, tmp_path: Path) -> None:
