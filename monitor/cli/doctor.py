@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from monitor.cli.events import DEFAULT_FOLDER, database
+from monitor.cli.events import Place, database
 from monitor.cli.printing import print_json
 from monitor.errors import SourceNotFoundError
 
 
 def doctor(
-    store: Annotated[
-        str,
-        typer.Option("--store", metavar="PATH|URL", help="Database of events, or its folder."),
-    ] = str(DEFAULT_FOLDER),
+    store: Place,
     folder: Annotated[
         Path | None, typer.Option(help="Folder of evidence; else the one that the database is in.")
     ] = None,

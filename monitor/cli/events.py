@@ -17,17 +17,39 @@ from monitor.errors import SourceNotFoundError, StoreError, UsageError
 if TYPE_CHECKING:
     from monitor.store import AlertQuery, Label, Sort, Store, StoredAlert
 
-__all__ = ["DATABASE", "DEFAULT_FOLDER", "app", "database", "open_store", "parse_time", "say_p"]
+__all__ = [
+    "DATABASE", "DEFAULT_FOLDER", "ENGINE_FOLDER", "Place", "app", "database", "open_store",
+    "parse_time", "say_p",
+]  # fmt: skip
 
-DEFAULT_FOLDER = Path("oddwatch-events")
+DEFAULT_FOLDER = Path("oddwatch-events")  # of files watched one by one
+ENGINE_FOLDER = Path("oddwatch")  # as in a configuration
 DATABASE = "events.db"
 SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
 app = typer.Typer(rich_markup_mode=None)
 
+
+def newest_folder() -> str:
+    """Where events were written last, of the folders that nobody needs to name."""
+
+    def written(folder: Path) -> float:
+        files = [folder / DATABASE, folder / f"{DATABASE}-wal"]
+        states = [file.stat() for file in files if file.is_file()]
+        return max((s.st_mtime for s in states if s.st_size), default=0.0)  # readers leave a log
+
+    return str(max(DEFAULT_FOLDER, ENGINE_FOLDER, key=written))
+
+
 Place = Annotated[
     str,
-    typer.Option("--store", metavar="PATH|URL", help="Database of events, or the folder it is in."),
+    typer.Option(
+        "--store",
+        metavar="PATH|URL",
+        default_factory=newest_folder,
+        show_default=f"{ENGINE_FOLDER} or {DEFAULT_FOLDER}, the last written",
+        help="Database of events, or the folder it is in.",
+    ),
 ]
 AlertId = Annotated[str, typer.Argument(metavar="ID", help="The id, or enough of its beginning.")]
 AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
@@ -43,7 +65,6 @@ Seen = Annotated[bool | None, typer.Option("--acked/--unacked", help="Only those
 OfLabel = Annotated[str | None, typer.Option(help="true, normal_here or unsure.")]
 Text = Annotated[str, typer.Option(help="Only with these words in id, source, reason or note.")]
 Pinned = Annotated[bool | None, typer.Option("--pinned/--unpinned", help="Only those pinned.")]
-STORE = str(DEFAULT_FOLDER)
 
 
 @app.callback(invoke_without_command=True)
@@ -61,7 +82,7 @@ def events(context: typer.Context) -> None:
 @app.command("list")
 def list_events(
     *,
-    store: Place = STORE,
+    store: Place,
     source: OfSource = None,
     since: Since = None,
     until: Until = None,
@@ -108,7 +129,7 @@ def list_events(
 
 
 @app.command("show")
-def show(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> None:
+def show(alert_id: AlertId, *, store: Place, as_json: AsJson = False) -> None:
     """Show all that is known of one alert.
 
     \b
@@ -120,8 +141,9 @@ def show(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> No
 @app.command("ack")
 def ack(
     alert_id: AlertId,
+    *,
     undo: Annotated[bool, typer.Option("--undo", help="It was not seen after all.")] = False,
-    store: Place = STORE,
+    store: Place,
     as_json: AsJson = False,
 ) -> None:
     """Mark an alert as seen.
@@ -135,8 +157,9 @@ def ack(
 @app.command("pin")
 def pin(
     alert_id: AlertId,
+    *,
     undo: Annotated[bool, typer.Option("--undo", help="It may be removed again.")] = False,
-    store: Place = STORE,
+    store: Place,
     as_json: AsJson = False,
 ) -> None:
     """Keep an alert's pictures and clip for good, however old they get.
@@ -148,7 +171,7 @@ def pin(
 
 
 @app.command("unlabel")
-def unlabel(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) -> None:
+def unlabel(alert_id: AlertId, *, store: Place, as_json: AsJson = False) -> None:
     """Take back what was said of an alert; the note stays.
 
     \b
@@ -160,9 +183,10 @@ def unlabel(alert_id: AlertId, store: Place = STORE, as_json: AsJson = False) ->
 @app.command("label")
 def label(
     alert_id: AlertId,
+    *,
     label: Annotated[str, typer.Argument(help="true, normal_here or unsure.")],
     note: Annotated[str | None, typer.Option(help="A word on why.")] = None,
-    store: Place = STORE,
+    store: Place,
     as_json: AsJson = False,
 ) -> None:
     """Say what an alert was.
@@ -182,7 +206,7 @@ def export_events(
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="File; without it, standard output.")
     ] = None,
-    store: Place = STORE,
+    store: Place,
     source: OfSource = None,
     since: Since = None,
     until: Until = None,

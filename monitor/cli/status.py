@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.events import ENGINE_FOLDER
 from monitor.cli.printing import print_json, print_table, say_span
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 NOT_WELL = 3  # exit status; 1 and 2 mean what they mean everywhere
 UNSEEING = {"blind", "stalled", "backoff", "failed"}
-DEFAULT_FOLDER = Path("oddwatch")  # as in a configuration
 EVERY_S = 2.0
 
 
@@ -25,7 +25,7 @@ def status(
         typer.Argument(metavar="URL|DIR", help="Of the engine, or the folder it runs in."),
     ] = None,
     *,
-    folder: Annotated[Path, typer.Option(help="Of an engine on this machine.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option(help="Of an engine on this machine.")] = ENGINE_FOLDER,
     token_file: Annotated[
         Path | None, typer.Option(help="Holds the token; else ODDWATCH_TOKEN does.")
     ] = None,

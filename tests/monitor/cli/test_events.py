@@ -1,6 +1,8 @@
 import csv
 import io
 import json
+import os
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,6 +42,22 @@ def test_alerts_are_listed_newest_first(capsys: Capsys, folder: Path) -> None:
     assert "open" in first
     for cell in ("01HAAA", "door", "ended", "3.5 s", "1.3e-05", "motion"):
         assert cell in second
+
+
+def test_without_a_store_it_is_where_events_were_written_last(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "oddwatch-events/events.db: no events there" in call(capsys, "events", "list").err
+    for age_s, folder, alert in ((60, "oddwatch", DOOR), (30, "oddwatch-events", YARD)):
+        Path(folder).mkdir()
+        with Store(f"{folder}/events.db") as store:
+            store.record(alert, origin=NOON)
+        then = time.time() - age_s
+        os.utime(f"{folder}/events.db", (then, then))
+        assert ids(call(capsys, "events", "list", "--json")) == [alert.id]
+    os.utime("oddwatch/events.db")
+    assert ids(call(capsys, "events", "list", "--json")) == [DOOR.id]
 
 
 @pytest.mark.parametrize(
