@@ -324,7 +324,7 @@ class Supervisor:
         wait_s = self._back_off.slow_s(self._settings.slow_s) if slow else self._back_off.next_s()
         self._stage, self._next_s = "waiting", now_s + wait_s
         self._health.lost(kind, now_s, text)
-        reason = f"{text}; next try in {_span(wait_s)}"
+        reason = f"{text}; next try {_span(wait_s)} after the last"  # it stands until then
         told = self._become("failed" if kind == "failed" else "backoff", reason)
         return [*(self._hang_up(now_s) if hang_up else []), *told]
 

@@ -98,12 +98,14 @@ def test_a_folder_may_be_named_as_for_the_dashboard_and_remarks_stand_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = ScriptedEngine(tmp_path, ["door", "yard"])
-    engine.set_camera("yard", state="backoff", reason="rtsp://yard/1: refused; next try in 9 s")
+    engine.set_camera(
+        "yard", state="backoff", reason="rtsp://y/1: refused; next try 9 s after the last"
+    )
     with running(engine), pytest.raises(typer.Exit) as left:
         status(str(tmp_path))
     assert left.value.exit_code == 3
     printed = capsys.readouterr().out.splitlines()
-    assert printed[-1] == "yard: rtsp://yard/1: refused; next try in 9 s"
+    assert printed[-1] == "yard: rtsp://y/1: refused; next try 9 s after the last"
     assert printed[3].split() == ["yard", "backoff", "0.20", "10.0", "0.1", "s", "-"]
 
 

@@ -123,7 +123,7 @@ def test_one_camera_on_a_wall(snap_compare):
 
 
 def test_cameras_that_cannot_be_judged(snap_compare):
-    refused = "rtsp://192.0.2.7/stream: Connection refused; next try in 45 s"
+    refused = "rtsp://192.0.2.7/stream: Connection refused; next try 45 s after the last"
     cameras = [
         camera("never scored", score=None, scored_at=None),
         camera("gone", state="backoff", since=ago(7200), reason=refused, score=None),
