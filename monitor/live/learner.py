@@ -45,6 +45,7 @@ class Learner:
     _open: _Segment | None = None
     _started_s: float | None = None  # of training
     _running: "asyncio.subprocess.Process | None" = None
+    _outdated: bool = False  # what is being trained: it was told to begin anew meanwhile
 
     def __post_init__(self) -> None:
         """Take up what an earlier run collected."""
@@ -131,9 +132,13 @@ class Learner:
         """The worker that was writing is gone; what it wrote is not whole."""
         self._open = None
 
-    async def train(self, now_s: float) -> str:
-        """Train and calibrate; empty: the model stands, else why not, in one line."""
-        self._started_s = now_s
+    async def train(self, now_s: float) -> str | None:
+        """Train and calibrate.
+
+        Returns:
+            Empty: the model stands. Why not, in one line. None: `forget` broke it off.
+        """
+        self._started_s, self._outdated = now_s, False
         self.model.parent.mkdir(parents=True, exist_ok=True)
         new = self.model.with_suffix(".new.pt")
         words = ["train", self.detector, str(self.own), "--minutes", f"{self.minutes:g}"]
@@ -145,6 +150,9 @@ class Learner:
         )  # fmt: skip
         try:
             _, said = await self._running.communicate()
+            if self._outdated:
+                new.unlink(missing_ok=True)
+                return None
             if self._running.returncode:
                 return _last_line(said) or f"training ended with {self._running.returncode}"
             new.replace(self.model)
@@ -167,6 +175,10 @@ class Learner:
         self.own.mkdir(parents=True, exist_ok=True)
         self._anew.touch()  # so that an engine that starts anew goes on with it
         self.fault, self.wanting = "", True
+        if self._running is not None:
+            self._outdated = True
+            if self._running.returncode is None:
+                self._running.terminate()
 
     def progress(self, now_s: float) -> Learning:
         """How far it is."""

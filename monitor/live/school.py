@@ -107,6 +107,9 @@ class School:
             why = str(error)
         finally:
             self._training.pop(station.name, None)
+        if why is None:
+            log.info("%s: training broken off, it learns anew", station.name)
+            return
         if why:
             station.judged.refused = f"learning failed: {why}"
             return

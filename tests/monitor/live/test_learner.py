@@ -19,13 +19,13 @@ def learner(folder: Path, wanted_s: float = 900.0) -> Learner:
 class Trained:
     """A training process that ends at once."""
 
-    returncode = 0
+    returncode: int | None = 0
 
     async def communicate(self) -> tuple[bytes, bytes]:
         return b"", b""
 
 
-def train(one: Learner, monkeypatch: pytest.MonkeyPatch) -> str:
+def train(one: Learner, monkeypatch: pytest.MonkeyPatch) -> str | None:
     async def start(*words: str, **_: object) -> Trained:
         Path(words[-1]).write_bytes(b"a model")
         return Trained()
@@ -54,6 +54,38 @@ def test_learning_anew_goes_on_over_a_restart_and_ends(
     assert again.model.exists()  # it judges until then
     train(again, monkeypatch)
     assert not learner(tmp_path).wanting
+
+
+class Trains(Trained):
+    """One that is told to learn anew in its middle."""
+
+    def __init__(self, one: Learner) -> None:
+        self.one, self.returncode = one, None
+
+    def terminate(self) -> None:
+        self.returncode = -15
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        self.one.forget()
+        return b"", b"Terminated"
+
+
+def test_learning_anew_breaks_off_the_training_that_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = learner(tmp_path)
+
+    async def start(*words: str, **_: object) -> Trains:
+        Path(words[-1]).write_bytes(b"a model of what was")
+        return Trains(one)
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", start)
+    assert asyncio.run(one.train(0.0)) is None
+    assert one.wanting
+    assert not one.training
+    assert [file.name for file in tmp_path.rglob("*.pt")] == []
+    assert train(one, monkeypatch) == ""  # the next one stands
+    assert not one.wanting
 
 
 def test_a_camera_whose_model_is_being_loaded_neither_learns_nor_trains(tmp_path: Path) -> None:
