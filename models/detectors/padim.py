@@ -145,13 +145,18 @@ class Padim(Detector):
         """Score: mean of the oddest places. Term "paper": the oddest one."""
         self.check(clips)
         away = self._places(clips[:, 0]) - self.mean
-        distance = torch.einsum("bhwi,hwij->bhwj", away, self.whitening).norm(dim=3)
+        distance = self._whitened(away).norm(dim=3)
         maps = F.interpolate(
             distance[:, None], self.config.size, mode="bilinear", align_corners=False
         )
         smooth = blur(maps[:, 0])
         scores = {"paper": smooth.amax(dim=(1, 2)), "top": top_mean(smooth)}
         return Findings(scores["paper" if self.config.rule == "max" else "top"], smooth, scores)
+
+    def _whitened(self, away: Tensor) -> Tensor:
+        """Place by place, (B, h, w, K); in the order in which OpenVINO computes it in bf16 too."""
+        by_place = away.flatten(1, 2).movedim(1, 0) @ self.whitening.flatten(0, 1)  # (hw, B, K)
+        return by_place.movedim(0, 1).reshape(away.shape)
 
     def _places(self, pictures: Tensor) -> Tensor:
         """The kept channels at each place, (B, h, w, K)."""
