@@ -39,7 +39,7 @@ class PictureStats:
     sharpness: float  # variance of the Laplacian
     motion: float  # share of places that changed by over 12 levels since the last frame, 0 to 1
     change: float  # mean absolute difference to the last frame, gray levels; 0 exactly: the same
-    saturation: float  # mean of max - min over the channels; near 0: infrared or gray camera
+    saturation: float  # 98th percentile of max - min over channels; near 0: infrared, gray camera
     edges: float  # share of the edges of the reference picture still there, 0 to 1 (moved: low)
 
 

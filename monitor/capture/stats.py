@@ -11,6 +11,7 @@ from monitor.capture.records import PictureStats
 from monitor.records import Image
 
 HEIGHT_PX = 96
+COLOURED = 0.98  # of the places are less coloured than what is measured
 CHANGED_LEVELS = 12.0  # above sensor noise after averaging, below a person's contrast
 EDGE_LEVELS = 12.0  # of gradient per pixel: an edge that shows in the reference picture
 KEPT = 0.25  # an edge with this share of its strength is still there: dusk takes half and more
@@ -73,9 +74,12 @@ def _small(image: Image) -> Image:
 
 
 def _saturation(image: Image) -> float:
+    """Of what is most coloured, but for a caption: gray asphalt alone is no infrared picture."""
     red, green, blue = cv2.split(image)
     highest = cv2.max(cv2.max(red, green), blue)
-    return float(cv2.mean(highest - cv2.min(cv2.min(red, green), blue))[0])
+    spread = highest - cv2.min(cv2.min(red, green), blue)
+    place = int(COLOURED * (spread.size - 1))
+    return float(np.partition(spread, place, axis=None)[place])
 
 
 def _still_there(gray: Gray, reference: Gray) -> float:

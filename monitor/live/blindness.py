@@ -41,7 +41,7 @@ class BlindnessSettings:
     light_s: float = 3.0  # automatic exposure settles in about two
     connected_s: float = 2.0  # so does that of a camera that was switched on just now
     longest_light_s: float = 10.0  # a flashing light must not blind the monitor for good
-    infrared_below: float = 2.5  # saturation: compression leaves gray pictures under 2
+    infrared_below: float = 2.5  # saturation: gray pictures are at 0, gray asphalt by day at 4
     infrared_above: float = 6.0
     infrared_s: float = 2.0
     settle_s: float = 10.0  # after the filter has switched, exposure and gain wander

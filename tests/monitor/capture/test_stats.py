@@ -47,6 +47,15 @@ def test_blur_takes_sharpness_and_infrared_takes_colour() -> None:
     assert PictureMeter().measure(gray, 0.0).saturation == 0 < sharp.saturation
 
 
+def test_one_red_car_on_gray_asphalt_is_colour_and_a_caption_is_none() -> None:
+    road = np.full((96, 160, 3), 90, np.uint8)
+    road[:30, :16] = (200, 30, 30)  # 3 %
+    assert PictureMeter().measure(road, 0.0).saturation == 170
+    road[:] = 90
+    road[2:8, 2:40] = (255, 255, 0)  # 1.5 %
+    assert PictureMeter().measure(road, 0.0).saturation == 0
+
+
 def test_edges_stay_through_dusk_and_noise_and_go_when_the_camera_turns() -> None:
     meter = PictureMeter()
     for index in range(120):
