@@ -187,7 +187,11 @@ class Runs:
             while waiting or self._busy:
                 while waiting and self._idle:
                     self._give(waiting.pop(0))
-                yield from self._ended(ASK_S)
+                for busy, ran in self._ended(ASK_S):
+                    busy.question = busy.question or busy.worker.told.remote()
+                    self._tell(busy, 1.0)
+                    folder = busy.plan.folder(self.out)
+                    yield Done(busy.plan, folder, error=ran.error)
                 self._ask()
         except KeyboardInterrupt:
             self._stop()
@@ -202,22 +206,20 @@ class Runs:
         reference = worker.run.remote(plan, files_in(folder))
         self._busy[reference] = _Busy(plan, worker, self.tools.log(plan))
 
-    def _ended(self, patience_s: float) -> Iterator[Done]:
-        """Runs that have ended, their files written here."""
+    def _ended(self, patience_s: float) -> Iterator[tuple[_Busy, Ran]]:
+        """Runs that have ended, their files written here before anything else is done."""
         ready, _ = self.ray.wait(list(self._busy), num_returns=1, timeout=patience_s)
         for reference in ready:
-            busy = self._busy.pop(reference)
-            busy.question = busy.question or busy.worker.told.remote()
-            self._tell(busy, 1.0)
-            self._idle.append(busy.worker)
+            busy = self._busy[reference]
             ran = self._result(reference, busy.plan)
             folder = busy.plan.folder(self.out)
             for name, content in ran.files.items():
                 write_atomically(folder / name, content)
             for gone in set(files_in(folder)) - set(ran.files):
                 (folder / gone).unlink()
-            if ran.end != "stopped":
-                yield Done(busy.plan, folder, error=ran.error)
+            del self._busy[reference]
+            self._idle.append(busy.worker)
+            yield busy, ran
 
     def _result(self, reference: Any, plan: Plan) -> Ran:
         try:

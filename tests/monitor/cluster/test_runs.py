@@ -87,7 +87,7 @@ def test_the_same_scores_as_alone_though_a_worker_is_killed(
 def test_what_ctrl_c_ended_goes_on_where_it_was(
     ray: ModuleType, data: StillSet, terms: Terms, tmp_path: Path
 ) -> None:
-    terms = replace(terms, steps=400)
+    terms = replace(terms, steps=4000)
     plans = [Plan("cae", CAE)]
 
     def log_of(_plan: Plan) -> Log:
@@ -102,11 +102,12 @@ def test_what_ctrl_c_ended_goes_on_where_it_was(
     with pytest.raises(KeyboardInterrupt):
         list(runs(plans))
     folder = plans[0].folder(tmp_path)
-    kept = load_still_model(folder / f"{MODEL}.training")
-    assert 4 < kept.provenance["steps"] < 400
+    (kept,) = [load_still_model(path) for path in folder.glob(f"{MODEL}*")]
+    assert kept.provenance["interrupted"]
+    assert 4 < kept.provenance["steps"] < 4000
     (done,) = replace(runs, tools=TOOLS)(plans)
     assert not done.error
-    assert load_still_model(folder / MODEL).provenance["steps"] == 400
+    assert load_still_model(folder / MODEL).provenance["steps"] == 4000
     (again,) = runs(plans)
     assert again.again
 
