@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import sqlalchemy as sa
 
 os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112  its name
@@ -173,13 +174,18 @@ class Trial:
         return -1.0
 
     def kill(self, name: str) -> None:
-        """The machine: raylet, keeper and engine."""
+        """The machine: raylet with its agent, which would start them again, keeper and engine."""
         house = self.house(name)
         state = house.state()
-        self.cluster.remove_node(self.nodes.pop(name), allow_graceful=False)
-        for pid in (house.keeper_pid(), 0 if state is None else state.engine_pid):
-            if pid:
-                os.kill(pid, signal.SIGKILL)
+        node = self.nodes.pop(name)
+        raylet = psutil.Process(node.all_processes["raylet"][0].process.pid)
+        others = (house.keeper_pid(), 0 if state is None else state.engine_pid)
+        victims = [raylet, *raylet.children(recursive=True)]
+        victims += [psutil.Process(pid) for pid in others if pid]
+        for victim in victims:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
+        self.cluster.remove_node(node, allow_graceful=False)
 
     def events(self) -> dict[str, int]:
         """Alerts of nodes in their last revision, against what the shared database has."""
