@@ -18,7 +18,11 @@ from tests.monitor.test_store_live import second_schema
 API = ApiSettings(port=0)
 
 
-def test_a_store_brought_up_to_date_is_told_where_the_api_will_be(tmp_path: Path) -> None:
+def test_a_store_brought_up_to_date_is_told_where_the_api_will_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("monitor.live.opening.tell_systemd", told.append)
     path = tmp_path / "events.db"
     second_schema(path)
     with sqlite3.connect(path, isolation_level=None) as hindrance:
@@ -29,6 +33,7 @@ def test_a_store_brought_up_to_date_is_told_where_the_api_will_be(tmp_path: Path
         "the engine is not ready yet: events.db is copied and brought from schema 2 to 4"
     )
     assert url.endswith(f":{port}")
+    assert told == ["EXTEND_TIMEOUT_USEC=3600000000"]  # in place of the unit's three minutes
     with Store(path) as store:
         assert store.count() == 1
     with pytest.raises(EngineGone):
