@@ -37,7 +37,7 @@ class PictureStats:
     mean: float  # gray levels, 0 to 255
     std: float
     sharpness: float  # variance of the Laplacian
-    motion: float  # share of places that changed by over 12 levels since the last frame, 0 to 1
+    motion: float  # share of 2x2 places that changed by over 12 levels since the last, 0 to 1
     change: float  # mean absolute difference to the last frame, gray levels; 0 exactly: the same
     saturation: float  # 98th percentile of max - min over channels; near 0: infrared, gray camera
     edges: float  # share of the edges of the reference picture still there, 0 to 1 (moved: low)

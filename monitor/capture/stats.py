@@ -12,6 +12,7 @@ from monitor.records import Image
 
 HEIGHT_PX = 96
 COLOURED = 0.98  # of the places are less coloured than what is measured
+TOGETHER = np.ones((2, 2), np.uint8)
 CHANGED_LEVELS = 12.0  # above sensor noise after averaging, below a person's contrast
 EDGE_LEVELS = 12.0  # of gradient per pixel: an edge that shows in the reference picture
 KEPT = 0.25  # an edge with this share of its strength is still there: dusk takes half and more
@@ -43,7 +44,7 @@ class PictureMeter:
             mean=float(gray.mean()),
             std=float(gray.std()),
             sharpness=float(cv2.Laplacian(gray, cv2.CV_32F).var()),
-            motion=float((difference > CHANGED_LEVELS).mean()),
+            motion=_motion(difference),
             change=float(difference.mean()),
             saturation=_saturation(small),
             edges=edges,
@@ -71,6 +72,13 @@ def _small(image: Image) -> Image:
         half = image.shape[1] // 2, image.shape[0] // 2
         image = np.asarray(cv2.resize(image, half, interpolation=cv2.INTER_AREA), np.uint8)
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _motion(difference: Gray) -> float:
+    """Places that changed together with three neighbours: noise does so one by one."""
+    changed = (difference > CHANGED_LEVELS).astype(np.uint8)
+    whole = cv2.erode(changed, TOGETHER, anchor=(0, 0))
+    return float(cv2.dilate(whole, TOGETHER, anchor=(1, 1)).mean())
 
 
 def _saturation(image: Image) -> float:

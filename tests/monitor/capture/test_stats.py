@@ -37,6 +37,17 @@ def test_motion_is_the_share_of_places_that_changed() -> None:
     assert abs(stats.change - 5.0) < 0.01
 
 
+def test_what_changes_place_by_place_is_noise_and_no_motion() -> None:
+    meter = PictureMeter()
+    picture = np.full((96, 200, 3), 100, np.uint8)
+    meter.measure(picture, 0.0)
+    noisy = picture.copy()
+    noisy[RNG.random((96, 200)) < 0.05] = 160  # a night's: one place in twenty
+    stats = meter.measure(noisy, 0.1)
+    assert stats.change > 2
+    assert stats.motion < 0.0005
+
+
 def test_blur_takes_sharpness_and_infrared_takes_colour() -> None:
     sharp = PictureMeter().measure(SCENE, 0.0)
     soft = np.asarray(cv2.GaussianBlur(SCENE, (0, 0), 8), np.uint8)
