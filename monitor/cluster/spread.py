@@ -89,7 +89,8 @@ class Spread:
         self._model = model
         self._videos: dict[str, _Video | None] = {video.name: None for video in videos}
         self._order = list(videos)
-        self._workers = start(ray, Worker, how, ray.put(content), path.name, how.runtime)
+        self._content = ray.put(content)  # held: who is started again is given it again
+        self._workers = start(ray, Worker, how, self._content, path.name, how.runtime)
         self._out: dict[Any, tuple[str, Piece, int]] = {}  # reference -> video, piece, worker
         self._busy = [0] * len(self._workers)
 

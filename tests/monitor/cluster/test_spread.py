@@ -42,7 +42,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector = build("frame_prediction", **TINY)
     detector.fitted = True
     place = tmp_path_factory.mktemp("model") / "tiny.pt"
-    save_model(Model(detector), place)
+    large = {"notes": ["x" * 1_000_000]}  # Ray hands small arguments over in another way
+    save_model(Model(detector, provenance=large), place)
     return place
 
 
