@@ -14,7 +14,7 @@ from math import floor
 from pathlib import Path
 from statistics import median
 
-from monitor.clips import cut_clips, prepare
+from monitor.clips import cut_clips, prepared
 from monitor.errors import MonitorError, SourceError
 from monitor.footage import fit_size
 from monitor.model import Model
@@ -128,7 +128,7 @@ def _speeds(
     model: Model | StillModel, frames: Sequence[Frame], video: Path, *, exports: bool
 ) -> Iterator[Speed]:
     spec = model.detector.spec
-    resize = _cost([lambda f=f: prepare(f.image, spec) for f in frames])  # type: ignore[misc]
+    resize = _cost([lambda f=f: prepared(f, spec) for f in frames])  # type: ignore[misc]
     clips = list(islice(cut_clips(frames, spec), CLIPS))
     if not clips:
         raise SourceError(f"{video}: {len(frames)} frames hold no clip of {spec.span}")

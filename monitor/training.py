@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from models.spec import ClipSpec
 from monitor.ahead import ahead
-from monitor.clips import at_rate, gap_s, prepare, to_tensor
+from monitor.clips import at_rate, gap_s, prepared, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.frame_cache import FrameCache, key_of
@@ -254,7 +254,7 @@ class ClipLoader:
             if last_s is not None and not 0 <= frame.time_s - last_s <= longest_s:
                 yield np.stack(run)
                 run = []
-            run.append(prepare(frame.image, self._spec))
+            run.append(prepared(frame, self._spec))
             last_s = frame.time_s
         if run:
             yield np.stack(run)

@@ -15,11 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from monitor.capture.faults import CaptureError, fault_of
-from monitor.capture.pictures import Shrinker
 from monitor.capture.reader import Step
 from monitor.capture.records import CaptureSettings
 from monitor.records import Image
-from monitor.sources.late import upright_size
+from monitor.sources.late import Converter, upright_size
 
 LOOP_GAP_S = 2.0  # of a looped file's time at the seam, so that no clip spans the leap in it
 LIVE = ("rtsp", "rtmp", "udp", "tcp", "rtp", "srt")  # beginnings of schemes of what never ends
@@ -33,17 +32,14 @@ PROBE = {"fpsprobesize": "0", "analyzeduration": "3000000"}
 class _Decoded:
     frame: VideoFrame
     presented_s: float | None
-    shrinkers: dict[tuple[int, int], Shrinker]
+    converter: Converter
 
     @property
     def size(self) -> tuple[int, int]:
         return upright_size(self.frame)
 
     def shrink(self, size: tuple[int, int]) -> Image:
-        if size not in self.shrinkers:
-            self.shrinkers.clear()
-            self.shrinkers[size] = Shrinker(size)
-        return self.shrinkers[size].shrink(self.frame)
+        return self.converter.rgb(self.frame, size)
 
 
 class PyavReader:
@@ -58,7 +54,7 @@ class PyavReader:
         self._url = url
         self._decoding = decoding
         self._keyframes_only = False
-        self._shrinkers: dict[tuple[int, int], Shrinker] = {}
+        self._converter = Converter()
         self._offset_s = 0.0  # of a looped file's time
         self._end_s = 0.0
         self._container: InputContainer | None = None
@@ -150,7 +146,7 @@ class PyavReader:
         if self._has_clock and frame.pts is not None and frame.time_base:
             presented_s = float(frame.pts * frame.time_base) + self._offset_s
             self._end_s = max(self._end_s, presented_s)
-        return _Decoded(frame, presented_s, self._shrinkers)
+        return _Decoded(frame, presented_s, self._converter)
 
 
 def _connect(settings: CaptureSettings, url: str) -> InputContainer:

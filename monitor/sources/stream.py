@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame
 from monitor.addresses import public_address
 from monitor.errors import SourceError
 from monitor.records import Frame
-from monitor.sources.late import LateFrame, upright_size
+from monitor.sources.late import Converter, LateFrame, upright_size
 from monitor.sources.source import Source
 
 SCHEMES = frozenset({"rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "tcp", "rtp", "srt"})
@@ -38,6 +38,7 @@ class Stream(Source):
         self._container = self._open(url, open_timeout_s, read_timeout_s)
         self.live = not self._container.duration
         self._video = self._container.streams.video[0]
+        self._converter = Converter()
         self._pictures = self._decode()
         self._next = 0
         self._start_s: float | None = None  # of the stream's clock
@@ -83,7 +84,7 @@ class Stream(Source):
             time_s = self._time_s(picture)
             where = f"{self.name}: frame {index}"
             if index >= start and self.fits(upright_size(picture), where):
-                yield LateFrame(picture, index, time_s)
+                yield LateFrame(picture, index, time_s, self._converter)
 
     def close(self) -> None:
         """Hang up."""

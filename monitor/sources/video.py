@@ -11,7 +11,7 @@ from av.video.stream import VideoStream
 from monitor.errors import SourceError
 from monitor.records import Frame
 from monitor.sources.index import FrameIndex, build_index, decode, opened
-from monitor.sources.late import LateFrame, upright_size
+from monitor.sources.late import Converter, LateFrame, upright_size
 from monitor.sources.source import LEFT_OUT, Source
 
 
@@ -56,7 +56,7 @@ class VideoFile(Source):
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Decoded from the key frame before `start`; indices are exact after a seek, too."""
         start, stop, _ = slice(start, stop).indices(self.n_frames)
-        due = start
+        due, converter = start, Converter()
         if start < stop:
             for index, picture in self._numbered(start):
                 if index >= stop:
@@ -66,7 +66,7 @@ class VideoFile(Source):
                 if picture.is_corrupt:
                     self.lose(f"{self.path}: frame {index} is damaged; shown as far as it decodes")
                 if self.fits(upright_size(picture), f"{self.path}: frame {index}"):
-                    yield LateFrame(picture, index, self.index.time_s(index))
+                    yield LateFrame(picture, index, self.index.time_s(index), converter)
                 if due == stop:
                     break
         self._lose_between(due, stop)

@@ -3,16 +3,18 @@ from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.clips import at_rate
+from models.spec import ClipSpec
+from monitor.clips import at_rate, prepare, prepared
 from monitor.errors import CorruptFrameError, SourceError, SourceNotFoundError
 from monitor.sources import open_source
-from monitor.sources.late import to_image
+from monitor.sources.late import Converter
 from monitor.sources.video import VideoFile
 
 Film = Callable[..., Path]
@@ -73,13 +75,16 @@ def test_only_frames_that_are_looked_at_become_pictures(
 ) -> None:
     converted: list[float] = []
 
-    def noted(picture: av.VideoFrame) -> NDArray[np.uint8]:
-        converted.append(picture.time)
-        return to_image(picture)
+    class Noting(Converter):
+        def rgb(
+            self, frame: av.VideoFrame, size: tuple[int, int] | None = None
+        ) -> NDArray[np.uint8]:
+            converted.append(frame.time)
+            return super().rgb(frame, size)
 
-    monkeypatch.setattr("monitor.sources.late.to_image", noted)
+    monkeypatch.setattr("monitor.sources.video.Converter", Noting)
     path = film()
-    through = [to_image(picture) for picture in av.open(str(path)).decode(video=0)]
+    through = [f.to_ndarray(format="rgb24") for f in av.open(str(path)).decode(video=0)]
     video = VideoFile(path)
     assert video.rate_hz is not None
     taken = list(at_rate(video.frames(), video.rate_hz / 4))
@@ -89,6 +94,31 @@ def test_only_frames_that_are_looked_at_become_pictures(
         assert np.array_equal(frame.image, through[frame.index])
         assert frame.image is frame.image
     assert len(converted) == len(taken)
+
+
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_frame_shrunk_by_the_decoder_is_the_shrunk_picture(
+    film: Film, channels: Literal[1, 3], rotation: int
+) -> None:
+    spec = ClipSpec(size=(24, 20), channels=channels)
+    (frame,) = VideoFile(film(n_frames=1, rotation=rotation)).frames()
+    small, picture = prepared(frame, spec), prepare(frame.image, spec)
+    assert small.shape == (channels, 24, 20)
+    assert np.median(np.abs(small.astype(int) - picture)) <= 1  # two thirds of it are even
+
+
+def test_gray_of_other_colours_than_bt_601_is_told_by_them() -> None:
+    red = av.VideoFrame.from_ndarray(np.full((48, 64, 3), (200, 30, 30), np.uint8), format="rgb24")
+    bt_709 = red.reformat(format="yuv420p", dst_colorspace="ITU709")
+    gray = Converter().gray(bt_709, (24, 32))
+    assert np.abs(gray.astype(int) - 81).max() <= 2  # 0.299 x 200 + 0.701 x 30; by its luma 66
+
+
+def test_a_frame_smaller_than_the_detector_takes_is_enlarged_as_pictures_are(film: Film) -> None:
+    spec = ClipSpec(size=(96, 128), channels=3)
+    (frame,) = VideoFile(film(n_frames=1)).frames()
+    assert np.array_equal(prepared(frame, spec), prepare(frame.image, spec))
 
 
 def test_frames_beyond_the_end_are_none(film: Film) -> None:
