@@ -4,7 +4,6 @@ Times are medians of short runs in this process, so whatever else runs falsifies
 Imports no torch; a trained model brings it.
 """
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,9 @@ from monitor.model import Model
 from monitor.readings import readings_of
 from monitor.records import Clip, Frame
 from monitor.runtimes import Exported, Runtime, runtime_of
-from monitor.runtimes.choosing import has_bf16, installed, make_runtime
+from monitor.runtimes.choosing import installed, make_runtime
+from monitor.runtimes.cpu import cores, has_bf16
+from monitor.scoring import lanes_of
 from monitor.sources import open_source
 from monitor.stills.model import StillModel
 
@@ -81,13 +82,12 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
             raise SourceError(f"{video}: expected a video with frames, found none")
         rate = source.rate_hz or 25.0
     size = (frames[0].image.shape[0], frames[0].image.shape[1])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     models = _unlearned(size) if model is None else [model]
     speeds = tuple(
         speed for one in models for speed in _speeds(one, frames, video, exports=exports)
     )
     whole = _end_to_end(model, video) if isinstance(model, Model) else None
-    return Bench(video.name, size, rate, cores or 1, decode, speeds, whole)
+    return Bench(video.name, size, rate, cores(), decode, speeds, whole)
 
 
 def cameras(found: Bench, speed: Speed, scored_hz: float, most_ms: float) -> int:
@@ -215,7 +215,7 @@ def _exports(model: Model | StillModel, clips: Sequence[Clip]) -> Iterator[Expor
 
 def _end_to_end(model: Model, video: Path) -> Cost:
     with open_source(str(video)) as source:
-        runtime_of(model.detector)  # made before the clock starts
+        runtime_of(model.detector, lanes_of(model.detector))  # made before the clock starts
         frames, wall, cpu = 0, time.perf_counter(), time.process_time()
         until = wall + 2 * LONGEST_S
 

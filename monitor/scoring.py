@@ -1,9 +1,9 @@
 """Clips in, readings out: batches, the device, the detector, and decoding ahead of it."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from monitor.ahead import ahead
 from monitor.records import Clip, Reading
 from monitor.runtimes import Exported, Found, Runtime, runtime_of
+from monitor.runtimes.cpu import cores
 
 if TYPE_CHECKING:
     import torch
@@ -36,38 +37,56 @@ def score_clips(
     Batches of more than one clip, whose readings may wait for each other, are examined side by
     side on a CPU where the detector bears it.
     """
-    runtime = runtime_of(detector)
+    lanes = lanes_of(detector) if most and batch > 1 else 1
+    runtime = runtime_of(detector, lanes)
     batches = _batches(clips, runtime, batch)
     if most:
         batches = ahead(batches, max(1, most // batch))
-    lanes = lanes_of(detector) if most and batch > 1 else 1
-    with closing(batches):
-        for group, found in _examined(batches, runtime, lanes):
+    with closing(batches), ExitStack() as stack:
+        pool = None if lanes == 1 else stack.enter_context(_pool(detector, lanes))
+        for group, found in _examined(batches, runtime, pool, lanes):
             yield from _readings(group, found, maps=maps)
 
 
 def _examined(
-    batches: Iterable[tuple[list[Clip], Any]], runtime: Runtime, lanes: int
+    batches: Iterable[tuple[list[Clip], Any]],
+    runtime: Runtime,
+    pool: ThreadPoolExecutor | None,
+    lanes: int,
 ) -> Iterator[tuple[list[Clip], Found]]:
-    if lanes == 1:
+    if pool is None:
         yield from ((group, runtime.examine(ready)) for group, ready in batches)
         return
+    under_way: deque[tuple[list[Clip], Future[Found]]] = deque()
+    for group, ready in batches:
+        under_way.append((group, pool.submit(runtime.examine, ready)))
+        if len(under_way) > lanes:
+            first, found = under_way.popleft()
+            yield first, found.result()
+    for first, found in under_way:
+        yield first, found.result()
+
+
+@contextmanager
+def _pool(detector: "Detector | Exported", lanes: int) -> Iterator[ThreadPoolExecutor]:
+    """A thread for each lane; those of a graph share the cores since it was compiled."""
+    with nullcontext() if isinstance(detector, Exported) else _torch_shared(lanes) as begin:
+        pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=begin)
+        try:
+            yield pool
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _torch_shared(lanes: int) -> Iterator[Callable[[], None]]:
+    """What a lane begins with, so that each computes on its share of torch's threads."""
     import torch
 
     threads = torch.get_num_threads()
-    alone = partial(torch.set_num_threads, max(1, threads // lanes))
-    under_way: deque[tuple[list[Clip], Future[Found]]] = deque()
-    pool = ThreadPoolExecutor(lanes, thread_name_prefix="lane", initializer=alone)
     try:
-        for group, ready in batches:
-            under_way.append((group, pool.submit(runtime.examine, ready)))
-            if len(under_way) > lanes:
-                first, found = under_way.popleft()
-                yield first, found.result()
-        for first, found in under_way:
-            yield first, found.result()
+        yield partial(torch.set_num_threads, max(1, threads // lanes))
     finally:
-        pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)  # of threads to come: what a lane sets they begin with
 
 
@@ -104,7 +123,9 @@ def lanes_of(detector: "Detector | Exported") -> int:
     A small network split over all cores waits at every layer for the slowest of them; as many
     batches as there are cores, each on one of its own, get a third more done.
     """
-    if isinstance(detector, Exported) or not detector.concurrent:
+    if isinstance(detector, Exported):
+        return min(LANES, cores()) if detector.facts.graph != "none" else 1
+    if not detector.concurrent:
         return 1
     import torch
 

@@ -19,7 +19,8 @@ from monitor.exporting.formats import as_openvino
 from monitor.model import Model
 from monitor.progress import Progress, quiet
 from monitor.runtimes import Exported, Facts
-from monitor.runtimes.choosing import cpu, has_bf16, has_vnni, installed, measured
+from monitor.runtimes.choosing import installed, measured
+from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel

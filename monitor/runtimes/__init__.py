@@ -36,14 +36,16 @@ __all__ = [
 NAMES = ("auto", "torch", "torch-half", "openvino", "onnxruntime", "opencv")
 
 
-def runtime_of(detector: "Detector | Exported") -> Runtime:
+def runtime_of(detector: "Detector | Exported", lanes: int = 1) -> Runtime:
     """What computes a detector's scores; an exported one's is made at the first call.
+
+    It may be asked for so many batches at a time as there are `lanes`.
 
     Raises:
         UsageError: If no runtime that takes the exported graph is installed.
     """
     if isinstance(detector, Exported):
-        return detector.runtime
+        return detector.runtime(lanes)
     from monitor.runtimes.pytorch import torch_runtime
 
     return torch_runtime(detector)

@@ -8,7 +8,6 @@ import importlib.util
 import json
 import logging
 import os
-import platform
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,6 +21,7 @@ from platformdirs import user_cache_path
 
 from monitor.errors import UsageError
 from monitor.files import write_atomically
+from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
     EXTRA,
@@ -35,7 +35,7 @@ from monitor.runtimes.runtime import Runtime
 
 log = logging.getLogger(__name__)
 
-RUNS: dict[str, Callable[[Exported, int | None], Run]] = {
+RUNS: dict[str, Callable[[Exported, int | None, int], Run]] = {
     "openvino": openvino_run,
     "onnxruntime": onnxruntime_run,
 }
@@ -50,8 +50,12 @@ MOST_S = 2.0  # of measuring one runtime
 REMEMBERED = 200  # choices; the oldest are forgotten
 
 
-def make_runtime(exported: Exported, wanted: str = "auto", threads: int | None = None) -> Runtime:
+def make_runtime(
+    exported: Exported, wanted: str = "auto", threads: int | None = None, lanes: int = 1
+) -> Runtime:
     """What computes an exported model; `auto` is the fastest of those that are installed.
+
+    Its `examine` may be called from as many threads at once as there are `lanes`.
 
     Raises:
         UsageError: If it is not installed, none is, or it does not take this graph.
@@ -60,13 +64,13 @@ def make_runtime(exported: Exported, wanted: str = "auto", threads: int | None =
     check_runtime(exported.facts, wanted)
     _warn_of_precision(exported.facts)
     name = wanted if wanted != "auto" else _fastest(exported)
-    return _made(exported, name, threads)
+    return _made(exported, name, threads, lanes)
 
 
-def _made(exported: Exported, name: str, threads: int | None) -> Runtime:
+def _made(exported: Exported, name: str, threads: int | None, lanes: int = 1) -> Runtime:
     if name == "opencv":
         return TablesRuntime(exported)
-    return GraphRuntime(name, RUNS[name](exported, threads), exported)
+    return GraphRuntime(name, RUNS[name](exported, threads, lanes), exported)
 
 
 def check_runtime(facts: Facts, wanted: str) -> None:
@@ -146,33 +150,6 @@ def _remembered(place: Path) -> dict[str, str]:
 def _key(digest: str, names: list[str]) -> str:
     versions = [f"{name} {version(name)}" for name in names]
     return sha256("\n".join([digest, *versions, cpu(), str(os.cpu_count())]).encode()).hexdigest()
-
-
-def cpu() -> str:
-    """What it calls itself."""
-    return _cpuinfo("model name") or platform.processor() or platform.machine()
-
-
-def has_vnni() -> bool | None:
-    """Whether the CPU multiplies bytes in one step (VNNI, AVX-VNNI, AMX); None: cannot be told."""
-    flags = _cpuinfo("flags").split()
-    return any("vnni" in flag or flag == "amx_int8" for flag in flags) if flags else None
-
-
-def has_bf16() -> bool | None:
-    """Whether the CPU computes in bfloat16 (AVX512-BF16, AMX); None: cannot be told."""
-    flags = _cpuinfo("flags").split()
-    return any(flag in ("avx512_bf16", "amx_bf16") for flag in flags) if flags else None
-
-
-def _cpuinfo(key: str) -> str:
-    """The first value of that name in Linux's list; empty on other systems."""
-    with suppress(OSError):
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() == key:
-                return value.strip()
-    return ""
 
 
 def _warn_of_precision(facts: Facts) -> None:

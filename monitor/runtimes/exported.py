@@ -67,6 +67,7 @@ class Exported:
     tables: bytes = b""  # what the prelude has learned
     remarks: ClassVar[tuple[str, ...]] = ()
     _wanted: str = "auto"
+    _runtimes: dict[int, Runtime] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def name(self) -> str:
@@ -124,16 +125,17 @@ class Exported:
                 "export it again"
             ) from error
 
-    @cached_property
-    def runtime(self) -> Runtime:
-        """What computes it, chosen at the first call.
+    def runtime(self, lanes: int = 1) -> Runtime:
+        """What computes it, so many batches at a time; chosen and made at the first call.
 
         Raises:
             UsageError: If none that takes it is installed.
         """
         from monitor.runtimes.choosing import make_runtime
 
-        return make_runtime(self, self._wanted)
+        if lanes not in self._runtimes:
+            self._runtimes[lanes] = make_runtime(self, self._wanted, lanes=lanes)
+        return self._runtimes[lanes]
 
     def choose(self, name: str) -> None:
         """Have it computed by this runtime; raises as `runtime`."""
@@ -141,7 +143,7 @@ class Exported:
 
         check_runtime(self.facts, name)
         self._wanted = name
-        vars(self).pop("runtime", None)
+        self._runtimes.clear()
 
 
 def with_calibration(

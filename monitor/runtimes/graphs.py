@@ -1,12 +1,14 @@
 """Exported detectors on the CPU: graphs by OpenVINO or ONNX Runtime, and what comes before them."""
 
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import MonitorError, UsageError
+from monitor.runtimes.cpu import cores
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.intel import load_openvino
 from monitor.runtimes.runtime import ClipFrames, Found
@@ -116,8 +118,10 @@ def _clips(batch: Bytes) -> list[ClipFrames]:
     return [list(clip) for clip in batch]
 
 
-def openvino_run(exported: Exported, threads: int | None = None) -> Run:
+def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1) -> Run:
     """By OpenVINO, in fp32, what is quantised in int8, and in bf16 where the model is for that.
+
+    It may be called from as many threads at once as there are lanes, which share the cores.
 
     Raises:
         UsageError: If it is not installed.
@@ -128,7 +132,7 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
     except ImportError as error:
         raise _missing("openvino") from error
     precision = "bf16" if exported.facts.precision == "bf16" else "f32"  # f32 where there is none
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY"}
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": lanes}
     settings["INFERENCE_PRECISION_HINT"] = precision
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
@@ -136,13 +140,13 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
     parts: tuple[Any, ...] = exported.parts
     try:
         graph = core.read_model(*parts)
-        of_any = core.compile_model(graph, "CPU", settings)
+        of_any = _requests(core.compile_model(graph, "CPU", settings), lanes)
     except RuntimeError as error:
         raise GraphError(f"openvino does not take this export: {_first_line(error)}") from error
-    count = len(of_any.outputs)
-    of_shape: dict[tuple[tuple[int, ...], ...], Any] = {}
+    count = len(graph.outputs)
+    of_shape: dict[tuple[tuple[int, ...], ...], SimpleQueue[Any]] = {}
 
-    def compiled(inputs: Inputs) -> Any:
+    def compiled(inputs: Inputs) -> SimpleQueue[Any]:
         """For pictures by the shape of their batch: up to a quarter is won; with videos nothing."""
         shapes = tuple(part.shape for part in inputs)
         if exported.kind == "video" or (shapes not in of_shape and len(of_shape) >= MOST_SHAPES):
@@ -150,17 +154,30 @@ def openvino_run(exported: Exported, threads: int | None = None) -> Run:
         if shapes not in of_shape:
             fixed = graph.clone()
             fixed.reshape(dict(zip(fixed.inputs, shapes, strict=True)))
-            of_shape[shapes] = core.compile_model(fixed, "CPU", settings)
+            of_shape[shapes] = _requests(core.compile_model(fixed, "CPU", settings), lanes)
         return of_shape[shapes]
 
     def run(inputs: Inputs) -> list[NDArray[Any]]:
-        found = compiled(inputs)(list(inputs), share_inputs=True, share_outputs=True)
-        return [np.array(found[i]) for i in range(count)]  # its own memory is written over
+        free = compiled(inputs)
+        request = free.get()
+        try:
+            found = request.infer(list(inputs), share_inputs=True, share_outputs=True)
+            return [np.array(found[i]) for i in range(count)]  # its own memory is written over
+        finally:
+            free.put(request)
 
     return run
 
 
-def onnxruntime_run(exported: Exported, threads: int | None = None) -> Run:
+def _requests(compiled: Any, lanes: int) -> "SimpleQueue[Any]":
+    """What a compiled model is asked by: one for each lane, as none takes two questions at once."""
+    free: SimpleQueue[Any] = SimpleQueue()
+    for _ in range(lanes):
+        free.put(compiled.create_infer_request())
+    return free
+
+
+def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int = 1) -> Run:
     """By ONNX Runtime on the CPU; raises as `openvino_run`."""
     try:
         import onnxruntime
@@ -169,8 +186,8 @@ def onnxruntime_run(exported: Exported, threads: int | None = None) -> Run:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of what it optimises away
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see monitor.waiting
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    if threads is not None or lanes > 1:
+        options.intra_op_num_threads = max(1, (threads or cores()) // lanes)  # of each call
     try:
         session = onnxruntime.InferenceSession(
             exported.parts[0], options, providers=["CPUExecutionProvider"]

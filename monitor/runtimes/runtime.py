@@ -22,7 +22,10 @@ class Found:
 
 
 class Runtime(Protocol):
-    """A detector, ready to compute. Not to be called from two threads at once, but for `batch`."""
+    """A detector, ready to compute.
+
+    `examine` may be called from as many threads at once as it was made for, `batch` beside it.
+    """
 
     @property
     def name(self) -> str:

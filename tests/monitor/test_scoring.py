@@ -12,7 +12,10 @@ from models.errors import NotFittedError
 from models.registry import build
 from monitor.ahead import ahead
 from monitor.clips import cut_clips
+from monitor.exporting import unquantised
+from monitor.model import Model
 from monitor.records import Clip, Frame
+from monitor.runtimes import Runtime
 from monitor.scoring import device_of, lanes_of, score_clips
 from tests.monitor.footage import TINY, picture
 
@@ -80,6 +83,26 @@ def test_an_error_side_by_side_is_raised_and_leaves_no_thread(
 
 def test_a_detector_that_remembers_has_one_lane() -> None:
     assert lanes_of(build("motion", size=(48, 64))) == 1
+
+
+def test_a_graph_is_compiled_for_its_lanes_and_computes_them_side_by_side(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.scoring.cores", lambda: 2)
+    exported = unquantised(Model(detector()), "onnx")
+    given, asked = clips(40, detector()), []
+    runtime = exported.runtime
+
+    def noted(lanes: int = 1) -> Runtime:
+        asked.append(lanes)
+        return runtime(lanes)
+
+    monkeypatch.setattr(exported, "runtime", noted)
+    beside = list(score_clips(given, exported, batch=3, most=6))
+    live = list(score_clips(given, exported, batch=1, most=6))
+    assert asked == [2, 1]
+    assert [r.frame.index for r in beside] == [r.frame.index for r in live]
+    assert [r.score for r in beside] == pytest.approx([r.score for r in live], rel=1e-5)
 
 
 def test_maps_come_only_when_asked_for() -> None:

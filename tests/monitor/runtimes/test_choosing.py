@@ -8,8 +8,9 @@ import pytest
 
 from models.spec import ClipSpec
 from monitor.errors import UsageError
-from monitor.runtimes import Exported, Facts, choosing
-from monitor.runtimes.choosing import has_vnni, make_runtime
+from monitor.runtimes import Exported, Facts, choosing, cpu
+from monitor.runtimes.choosing import make_runtime
+from monitor.runtimes.cpu import has_vnni
 from monitor.runtimes.graphs import Run, openvino_run
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
@@ -22,8 +23,8 @@ class Fakes:
     def __init__(self, **seconds: float) -> None:
         self.seconds, self.made, self.now = seconds, list[str](), 0.0
 
-    def run_of(self, name: str) -> Callable[[Exported, int | None], Run]:
-        def make(_exported: Exported, _threads: int | None) -> Run:
+    def run_of(self, name: str) -> Callable[[Exported, int | None, int], Run]:
+        def make(_exported: Exported, _threads: int | None, _lanes: int) -> Run:
             self.made.append(name)
 
             def run(clips: Any) -> list[Any]:
@@ -94,7 +95,9 @@ def test_int8_without_vnni_is_warned_of(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     small = Exported(replace(FACTS, precision="int8"), (b"graph",))
-    monkeypatch.setattr(choosing, "_cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old"))
+    monkeypatch.setattr(
+        "monitor.runtimes.cpu._cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old")
+    )
     make_runtime(small, "openvino")
     assert "this CPU (Old) has no VNNI" in caplog.text
     caplog.clear()
@@ -103,11 +106,13 @@ def test_int8_without_vnni_is_warned_of(
     assert "(where it was exported: 3.8 and 10.1 ms a clip); oddwatch bench" in caplog.text
     caplog.clear()
     make_runtime(MODEL, "openvino")
-    monkeypatch.setattr(choosing, "_cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, ""))
+    monkeypatch.setattr(
+        "monitor.runtimes.cpu._cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, "")
+    )
     make_runtime(small, "openvino")
     assert caplog.text == ""
 
 
 def test_where_nothing_is_known_of_the_cpu_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(choosing, "_cpuinfo", lambda _key: "")
+    monkeypatch.setattr(cpu, "_cpuinfo", lambda _key: "")
     assert has_vnni() is None

@@ -1,5 +1,6 @@
 import json
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,6 +51,28 @@ def test_a_graph_of_one_clip_at_a_time_gives_the_same(world: World) -> None:
     wanted = make_runtime(world.onnx, "onnxruntime").examine(clips)
     found = make_runtime(one, "onnxruntime").examine(clips)
     assert found.scores == pytest.approx(wanted.scores, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_lanes_side_by_side_say_what_one_says(world: World, name: str) -> None:
+    clips = [clips_for(world.onnx, 2, seed=seed) for seed in range(24)]
+    alone = make_runtime(world.onnx, name)
+    wanted = [alone.examine(pair) for pair in clips]
+    beside = make_runtime(world.onnx, name, lanes=4)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(beside.examine, clips))
+    for one, other in zip(found, wanted, strict=True):
+        assert one.scores == pytest.approx(other.scores, rel=1e-5)
+        assert one.maps == pytest.approx(other.maps, rel=1e-4, abs=1e-6)
+
+
+def test_a_failure_leaves_every_lane_free(world: World) -> None:
+    runtime = make_runtime(world.onnx, "openvino", lanes=2)
+    clips = clips_for(world.onnx, 1)
+    for _ in range(3):  # more often than there are lanes
+        with pytest.raises(GraphError):
+            runtime.examine((clips[..., :-1],))
+    assert runtime.examine(clips).scores.shape == (1,)
 
 
 def test_openvinos_own_format_gives_the_same(world: World, tmp_path: Path) -> None:

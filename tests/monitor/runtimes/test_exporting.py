@@ -14,7 +14,8 @@ from monitor.exporting import agreement, export_model, footage_of
 from monitor.exporting.agreement import agree, examined, parity
 from monitor.exporting.examples import Examples, made_examples, video_examples
 from monitor.runtimes import Found
-from monitor.runtimes.choosing import has_bf16, make_runtime
+from monitor.runtimes.choosing import make_runtime
+from monitor.runtimes.cpu import has_bf16
 from tests.monitor.cli.calling import call
 from tests.monitor.footage import TINY
 from tests.monitor.runtimes.conftest import World
@@ -166,7 +167,7 @@ def test_bf16_is_another_computation_of_the_same_graph(
 def test_bf16_where_it_cannot_be_is_refused(
     world: World, to: Any, flags: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.runtimes.choosing._cpuinfo", lambda _key: flags)
+    monkeypatch.setattr("monitor.runtimes.cpu._cpuinfo", lambda _key: flags)
     footage = footage_of(world.model, open_data(world.data))
     with pytest.raises(UsageError, match=said):
         export_model(world.model, to, footage, precision="bf16")
