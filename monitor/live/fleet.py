@@ -167,15 +167,13 @@ class FleetGuard:
         return [Closed("host")]
 
 
-def stagger(
-    count: int, rng: Random, *, gap_s: float = 0.25, longest_s: float = 10.0
-) -> list[float]:
+def stagger(count: int, rng: Random, *, gap_s: float, longest_s: float = 60.0) -> list[float]:
     """When each of so many cameras starts, in seconds from now, rising: never all in one instant.
 
     Args:
         count: Of cameras.
         rng: For a jitter of half a gap, so that two engines do not keep step.
-        gap_s: Between two starts: a spawned worker imports for about that long.
+        gap_s: Between two starts: what a spawned worker computes until it reads, by the cores.
         longest_s: The last one starts no later; with many cameras the gaps get smaller.
     """
     step_s = min(gap_s, longest_s / max(1, count))
