@@ -1,4 +1,4 @@
-"""Names and values in two columns, as the pages about one thing show them."""
+"""Names and values in two columns, and lines that hang, as the pages about one thing show them."""
 
 from collections.abc import Sequence
 
@@ -18,4 +18,13 @@ def fact_table(facts: Sequence[Said], palette: Palette) -> Table:
     for fact in facts:
         style = palette.text if fact.tone is None else palette.tone(fact.tone)
         table.add_row(Text(fact.name, palette.dim), Text(one_line(fact.value), style))
+    return table
+
+
+def hanging(head: Text, text: Text) -> Table:
+    """A line whose text, where it is long, goes on under its own beginning."""
+    table = Table.grid()
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold", ratio=1)
+    table.add_row(head, text)
     return table

@@ -2,6 +2,8 @@
 
 from typing import ClassVar, Literal
 
+from rich.console import Group, RenderableType
+from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -10,7 +12,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, RichLog, Static
 
 from monitor.api.schema import HealthView, LogLine
-from monitor.tui.renderables.facts import fact_table
+from monitor.tui.renderables.facts import fact_table, hanging
 from monitor.tui.renderables.palette import BOLD, Palette
 from monitor.tui.screens.page import Page
 from monitor.tui.state.site import Site
@@ -19,6 +21,7 @@ from monitor.tui.state.words import Tone, clock, fit, one_line, since, span
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
+NO_BREAK = "\N{NO-BREAK SPACE}"
 TONES: dict[str, Tone] = {"debug": "idle", "info": "calm", "warning": "warn", "error": "bad"}
 
 
@@ -88,13 +91,13 @@ The engine and its machine, what is wrong now and what was, and the engine's log
             self._written = changes
             self._write(palette)
 
-    def _troubles(self, palette: Palette) -> Text:
+    def _troubles(self, palette: Palette) -> Group:
         found = [
             (site, event) for site in self.dashboard.fleet.sites for event in site.health.values()
         ]
         still = [one for one in found if one[1].ended_at is None]
         past = [one for one in found if one[1].ended_at is not None]
-        lines = [
+        lines: list[RenderableType] = [
             Text(
                 f"{len(still)} going on" if still else "● nothing is wrong",
                 palette.tone("warn" if still else "calm", bold=True),
@@ -106,7 +109,7 @@ The engine and its machine, what is wrong now and what was, and the engine's log
             lines += [
                 _trouble(site, event, palette) for site, event in sorted(past, key=_order)[:50]
             ]
-        return Text("\n").join(lines)
+        return Group(*lines)
 
     def _write(self, palette: Palette) -> None:
         wanted = [
@@ -167,24 +170,25 @@ def _order(one: tuple[Site, HealthView]) -> tuple[int, float]:
     return worst, -event.started_at.timestamp()
 
 
-def _trouble(site: Site, event: HealthView, palette: Palette) -> Text:
+def _trouble(site: Site, event: HealthView, palette: Palette) -> Table:
     going = event.ended_at is None
     tone = palette.tone(TONES[event.severity]) if going else palette.dim
     end = event.ended_at or site.now
-    text = Text(
+    head = Text(
         f"{'✖' if event.severity == 'error' else '!' if event.severity == 'warning' else '·'} ",
         tone,
     )
-    text.append(f"{clock(event.started_at)} ", palette.dim)
-    text.append(f"{fit(event.camera or site.name, 24)} ", palette.text if going else palette.dim)
-    text.append(one_line(event.text), tone)
-    return text.append(f"  {span(since(event.started_at, end))}", palette.dim)
+    head.append(f"{clock(event.started_at)} ", palette.dim)
+    head.append(f"{fit(event.camera or site.name, 24)} ", palette.text if going else palette.dim)
+    text = Text(one_line(event.text), tone)
+    lasted = span(since(event.started_at, end)).replace(" ", NO_BREAK)
+    return hanging(head, text.append(f"  {lasted}", palette.dim))
 
 
-def _log_line(line: LogLine, palette: Palette) -> Text:
+def _log_line(line: LogLine, palette: Palette) -> Table:
     tone = palette.tone(TONES[line.level])
-    text = Text(f" {clock(line.at)} ", palette.dim)
-    text.append(f"{line.level:<8}", tone)
+    head = Text(f" {clock(line.at)} ", palette.dim)
+    head.append(f"{line.level:<8}", tone)
     if line.camera:
-        text.append(f"{fit(line.camera, 24)}  ", palette.accent)
-    return text.append(one_line(line.text), palette.text if line.level == "info" else tone)
+        head.append(f"{fit(line.camera, 24)}  ", palette.accent)
+    return hanging(head, Text(one_line(line.text), palette.text if line.level == "info" else tone))
