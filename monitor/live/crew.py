@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 ROUND_LIMIT_S = 60.0  # a scorer that is silent for longer hangs
 DEATHS = 5  # of the scorer within `DEATHS_S`; then it is started once in that time
 DEATHS_S = 60.0
-START_CPU_S = 0.8  # of a capture worker: it imports, connects and decodes a first picture
 LOAD_S = 5.0  # over which the scorer's load is taken
 
 
@@ -132,7 +131,7 @@ class Crew:
         """Start the scorer; the cameras a little apart."""
         self._scorer = self._new_scorer()
         joining = list(stations)
-        delays = stagger(len(joining), self._rng, gap_s=START_CPU_S / cores())
+        delays = stagger(len(joining), self._rng, cores())
         for station, delay_s in zip(joining, delays, strict=True):
             self.add(station, now_s + delay_s)
 

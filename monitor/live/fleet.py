@@ -16,6 +16,7 @@ GRACE_S = 5.0  # for what was queued meanwhile to be read
 TELL_LATE_S = 5.0  # shorter hold-ups are no news
 REST_S = 90.0  # after the first is back: the longest back-off and a slow connection
 FEWEST = 2  # one camera alone is that camera
+START_CPU_S = 0.8  # of a capture worker: it imports, connects and decodes a first picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,14 +168,14 @@ class FleetGuard:
         return [Closed("host")]
 
 
-def stagger(count: int, rng: Random, *, gap_s: float, longest_s: float = 60.0) -> list[float]:
+def stagger(count: int, rng: Random, cores: int, *, longest_s: float = 60.0) -> list[float]:
     """When each of so many cameras starts, in seconds from now, rising: never all in one instant.
 
     Args:
         count: Of cameras.
         rng: For a jitter of half a gap, so that two engines do not keep step.
-        gap_s: Between two starts: what a spawned worker computes until it reads, by the cores.
+        cores: Of the machine; a start less than `START_CPU_S` of one apart they do not keep up.
         longest_s: The last one starts no later; with many cameras the gaps get smaller.
     """
-    step_s = min(gap_s, longest_s / max(1, count))
+    step_s = min(START_CPU_S / cores, longest_s / max(1, count))
     return [step_s * (i + rng.uniform(0, 0.5)) for i in range(count)]

@@ -107,7 +107,7 @@ def test_half_of_the_cameras_is_not_most() -> None:
 
 @given(st.integers(0, 500), st.integers(0, 99))
 def test_starts_rise_and_end_in_time(count: int, seed: int) -> None:
-    delays = stagger(count, Random(seed), gap_s=0.4)
+    delays = stagger(count, Random(seed), 2)
     assert len(delays) == count
     assert all(0 <= delay <= 60 for delay in delays)
     assert delays[-1:] <= [0.4 * count]
