@@ -65,6 +65,7 @@ class FleetView:
         self._began = datetime.now(UTC)
         self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
         self._unacknowledged = 0
+        self._owed: list[tuple[str, str]] = []  # nodes, and alerts of which they have not heard
         self._told: tuple[str, datetime] | None = None
         self._told_s = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -214,6 +215,7 @@ class FleetView:
             self.failing = ""
             known = [p for p in places if p.seen_at > datetime.now(UTC) - FORGOTTEN]
             await self.following.see(known)
+            await self._hand_on_owed()
         silent = time.monotonic() - self._told_s > SILENT_S
         try:
             told = None if self._told is None or silent else from_text(self._told[0])
@@ -227,6 +229,7 @@ class FleetView:
         told = self.shared.told(KIND)
         if told != self._told:
             self._told, self._told_s = told, time.monotonic()
+        self._owed = self.shared.owed()
         self._unacknowledged = self.store.count(AlertQuery(acknowledged=False))
         self.recent = [alert_view(stored) for stored in reversed(self.store.find(limit=BEFORE))]
 
@@ -253,22 +256,42 @@ class FleetView:
         place = await asyncio.to_thread(self.shared.node_of, alert_id)
         view = alert_view(stored)
         self._publish(Message(alerts=[view if place is None else placed(view, place[0])]))
-        if place is None:
-            return
+        if place is not None:
+            await asyncio.to_thread(self.shared.owe, place[0], alert_id)
+            await self._hand_on(place[0], view)
+
+    async def _hand_on(self, node: str, view: AlertView) -> None:
+        """Tell the node what was said; once, where it refuses (it may have the alert no more)."""
         said = Said(
             acknowledged=view.acknowledged_at is not None,
             label=view.label or "none",
             note=view.note,
             pinned=view.pinned,
         )
-        await self.following.client(place[0]).say(alert_id, said)
+        try:
+            await self.following.client(node).say(view.id, said)
+        except Refused as error:
+            log.warning("node %s does not take what was said of an alert: %s", node, error)
+        await asyncio.to_thread(self.shared.pay, view.id)
+
+    async def _hand_on_owed(self) -> None:
+        """To nodes that were away when something was said."""
+        away: set[str] = set()
+        for node, alert_id in self._owed:
+            if node in away:
+                continue
+            try:
+                stored = await asyncio.to_thread(self.store.get, alert_id)
+                await self._hand_on(node, alert_view(stored))
+            except MonitorError:  # that was told when it was said
+                away.add(node)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         async def quietly() -> None:
             try:
                 await work
             except MonitorError as error:
-                log.warning("what was said of an alert stays in the shared database: %s", error)
+                log.warning("what was said of an alert is told to its node later: %s", error)
 
         task = asyncio.get_running_loop().create_task(quietly())
         self._tasks.add(task)

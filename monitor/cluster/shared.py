@@ -46,6 +46,13 @@ words = sa.Table(  # what the coordinator last told of the fleet
     sa.Column("told_at", Utc, nullable=False),
 )
 
+owed = sa.Table(  # what people said of an alert whose node has not heard it
+    "cluster_owed",
+    metadata,
+    sa.Column("event_id", sa.String(64), primary_key=True),
+    sa.Column("node", sa.String(200), nullable=False),
+)
+
 SAID = ("acknowledged_at", "label", "note", "pinned")  # by people: never taken back by a node
 Row = dict[str, Any]
 
@@ -171,6 +178,24 @@ class SharedStore:
         with self._database.read() as connection:
             row = connection.execute(chosen.order_by(events.c.revision.desc())).first()
         return None if row is None else (row.node, row.url or "")
+
+    def owe(self, node: str, alert_id: str) -> None:
+        """Note that the node has not heard what was said of an alert."""
+        insert = self._insert(owed).values(event_id=alert_id, node=node)
+        with self._database.write() as connection:
+            connection.execute(insert.on_conflict_do_nothing())
+
+    def owed(self) -> list[tuple[str, str]]:
+        """Nodes, and the alerts of which each has not heard."""
+        there = sa.join(owed, alerts, owed.c.event_id == alerts.c.id)
+        chosen = sa.select(owed.c.node, alerts.c.id).select_from(there).order_by(alerts.c.id)
+        with self._database.read() as connection:
+            return [(row.node, row.id) for row in connection.execute(chosen).all()]
+
+    def pay(self, alert_id: str) -> None:
+        """The node has heard, or will not."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(owed).where(owed.c.event_id == alert_id))
 
     def counts(self) -> dict[str, int]:
         """Revisions kept, by node."""

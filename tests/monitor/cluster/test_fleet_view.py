@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from monitor.api.auth import Tokens
 from monitor.api.client import Client
@@ -22,6 +23,7 @@ from monitor.cluster.reports import FleetStatus
 from monitor.cluster.shared import SharedStore
 from monitor.cluster.telling import KIND, to_text
 from monitor.config.settings import ApiSettings, CameraSettings
+from monitor.store_tables import alerts
 from tests.monitor.api.scripted import JPEG, ScriptedEngine, serving_script
 
 VIEWER, ADMIN = "viewer-0123456789", "admin-0123456789"
@@ -194,6 +196,29 @@ def test_what_is_said_of_an_alert_is_kept_and_reaches_its_node(tmp_path: Path) -
         assert (kept.phase, kept.label, kept.note, kept.pinned) == (
             "end", "normal_here", "the postman", True,
         )  # fmt: skip
+
+    run(tmp_path, check)
+
+
+def test_what_is_said_while_a_node_is_away_reaches_it_when_it_is_back(tmp_path: Path) -> None:
+    async def check(trial: Trial) -> None:
+        engine = trial.engines["n2"]
+        alert, gone = engine.raise_alert("gate").id, engine.raise_alert("gate").id
+        trial.forward("n2")
+        trial.view.shared.see("n2", (), "")
+        await wait(lambda: "n2" not in trial.view.following._clients)
+        client = await trial.client()
+        said = Said(acknowledged=True, label="true", note="a fox", pinned=False)
+        await client.say(alert, said)
+        await client.say(gone, said)
+        await wait(lambda: len(trial.view.shared.owed()) == 2)
+        assert engine.store.get(alert).label is None
+        with engine.store.database.write() as connection:
+            connection.execute(sa.delete(alerts).where(alerts.c.id == gone))
+        trial.view.shared.see("n2", (), trial.urls["n2"])
+        await wait(lambda: engine.store.get(alert).label == "true")
+        await wait(lambda: trial.view.shared.owed() == [])
+        assert engine.store.get(alert).note == "a fox"
 
     run(tmp_path, check)
 
