@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -143,6 +145,16 @@ class RunningEngine:
             "threads": sum(p.num_threads() for p in tree),
             "children": len(tree) - 1,
         }
+
+    def open_files(self) -> Counter[str]:
+        """What the file descriptors of all its processes are; of files the name, of others the kind."""
+        found: Counter[str] = Counter()
+        for process in self.tree():
+            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                with suppress(OSError):
+                    target = os.readlink(entry)
+                    found[Path(target).name if target[0] == "/" else target.split(":")[0]] += 1
+        return found
 
     def reload(self) -> None:
         """Write the configuration as it is now, and SIGHUP."""

@@ -9,6 +9,7 @@ import argparse
 import tempfile
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,11 +50,14 @@ def soak(folder: Path, minutes: float) -> None:
 def watch(engine: RunningEngine, minutes: float) -> list[dict[str, float]]:
     rows: list[dict[str, float]] = []
     began = time.monotonic()
+    at_first: Counter[str] = Counter()
     while time.monotonic() - began < 60 * minutes:
         time.sleep(60)
+        at_first = at_first or engine.open_files()
         rows.append({"minute": (time.monotonic() - began) / 60, **engine.figures()})
         alerts, health = len(engine.alerts()), len(engine.health())
         print(f"{rows[-1]}  alerts {alerts}, health events {health}", flush=True)
+    print(f"opened since the first minute: {dict(engine.open_files() - at_first) or 'nothing'}")
     return rows
 
 

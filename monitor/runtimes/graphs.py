@@ -136,6 +136,8 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
     settings["INFERENCE_PRECISION_HINT"] = precision
     if threads is not None:
         settings["INFERENCE_NUM_THREADS"] = threads
+    if lanes > 1:  # a lane that is tied to a core waits for the decoder there, while another idles
+        settings["ENABLE_CPU_PINNING"] = False
     core = openvino.Core()
     parts: tuple[Any, ...] = exported.parts
     try:
