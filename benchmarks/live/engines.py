@@ -147,13 +147,13 @@ class RunningEngine:
         }
 
     def open_files(self) -> Counter[str]:
-        """What the file descriptors of all its processes are; of files the name, of others the kind."""
+        """What all its processes' file descriptors are; of files the name, of others the kind."""
         found: Counter[str] = Counter()
         for process in self.tree():
             for entry in Path(f"/proc/{process.pid}/fd").iterdir():
                 with suppress(OSError):
-                    target = os.readlink(entry)
-                    found[Path(target).name if target[0] == "/" else target.split(":")[0]] += 1
+                    target = entry.readlink()  # a path, or such as socket:[12345]
+                    found[target.name.split(":")[0]] += 1
         return found
 
     def reload(self) -> None:

@@ -131,13 +131,7 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
         openvino = load_openvino()
     except ImportError as error:
         raise _missing("openvino") from error
-    precision = "bf16" if exported.facts.precision == "bf16" else "f32"  # f32 where there is none
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": lanes}
-    settings["INFERENCE_PRECISION_HINT"] = precision
-    if threads is not None:
-        settings["INFERENCE_NUM_THREADS"] = threads
-    if lanes > 1:  # a lane that is tied to a core waits for the decoder there, while another idles
-        settings["ENABLE_CPU_PINNING"] = False
+    settings = _settings(exported, threads, lanes)
     core = openvino.Core()
     parts: tuple[Any, ...] = exported.parts
     try:
@@ -169,6 +163,17 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
             free.put(request)
 
     return run
+
+
+def _settings(exported: Exported, threads: int | None, lanes: int) -> dict[str, Any]:
+    precision = "bf16" if exported.facts.precision == "bf16" else "f32"  # f32 where there is none
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": lanes}
+    settings["INFERENCE_PRECISION_HINT"] = precision
+    if threads is not None:
+        settings["INFERENCE_NUM_THREADS"] = threads
+    if lanes > 1:  # a lane that is tied to a core waits for the decoder there, while another idles
+        settings["ENABLE_CPU_PINNING"] = False
+    return settings
 
 
 def _requests(compiled: Any, lanes: int) -> "SimpleQueue[Any]":
