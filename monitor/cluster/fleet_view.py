@@ -7,7 +7,7 @@ streams, pictures and clips from the node that has them.
 import asyncio
 import logging
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from datetime import UTC, datetime, timedelta
@@ -46,6 +46,7 @@ LOOK_S = 2.0
 BEFORE = 50  # alerts that a new client is told of
 MOST_LINES = 2000
 FORGOTTEN = timedelta(days=1)  # a node that said nothing for so long was taken away for good
+NO_SUCH_ALERT = 404  # of HTTP
 PASSED_ON = ("content-range", "accept-ranges", "content-length", "last-modified", "etag")
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ class FleetView:
         self._lines: deque[LogLine] = deque(maxlen=MOST_LINES)
         self._unacknowledged = 0
         self._owed: list[tuple[str, str]] = []  # nodes, and alerts of which they have not heard
+        self._handing: asyncio.Task[None] | None = None
+        self._talking: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)  # by node
         self._told: tuple[str, datetime] | None = None
         self._told_s = time.monotonic()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -202,6 +205,8 @@ class FleetView:
                 await self._look()
                 await asyncio.sleep(LOOK_S)
         finally:
+            if self._handing is not None:
+                self._handing.cancel()
             await self.following.close()
 
     async def _look(self) -> None:
@@ -215,7 +220,8 @@ class FleetView:
             self.failing = ""
             known = [p for p in places if p.seen_at > datetime.now(UTC) - FORGOTTEN]
             await self.following.see(known)
-            await self._hand_on_owed()
+            if self._owed and (self._handing is None or self._handing.done()):
+                self._handing = asyncio.create_task(self._hand_on_owed())
         silent = time.monotonic() - self._told_s > SILENT_S
         try:
             told = None if self._told is None or silent else from_text(self._told[0])
@@ -257,34 +263,45 @@ class FleetView:
         view = alert_view(stored)
         self._publish(Message(alerts=[view if place is None else placed(view, place[0])]))
         if place is not None:
-            await asyncio.to_thread(self.shared.owe, place[0], alert_id)
-            await self._hand_on(place[0], view)
+            await self._hand_on(place[0], alert_id)
 
-    async def _hand_on(self, node: str, view: AlertView) -> None:
-        """Tell the node what was said; once, where it refuses (it may have the alert no more)."""
-        said = Said(
-            acknowledged=view.acknowledged_at is not None,
-            label=view.label or "none",
-            note=view.note,
-            pinned=view.pinned,
-        )
-        try:
-            await self.following.client(node).say(view.id, said)
-        except Refused as error:
-            log.warning("node %s does not take what was said of an alert: %s", node, error)
-        await asyncio.to_thread(self.shared.pay, view.id)
+    async def _hand_on(self, node: str, alert_id: str, *, late: bool = False) -> None:
+        """Tell the node what was said, one after the other; owed until it has heard.
+
+        When it comes `late` nothing is taken back: somebody may have said something there.
+        """
+        async with self._talking[node]:
+            view = alert_view(await asyncio.to_thread(self.store.get, alert_id))
+            said = Said(
+                acknowledged=view.acknowledged_at is not None,
+                label=view.label or "none",
+                note=view.note,
+                pinned=view.pinned,
+            )
+            if late:
+                said = Said.model_validate({k: v for k, v in said if v and v != "none"})
+            await asyncio.to_thread(self.shared.owe, node, alert_id)
+            try:
+                await self.following.client(node).say(alert_id, said)
+            except Refused as error:
+                if error.status != NO_SUCH_ALERT:
+                    raise
+                log.warning("node %s has an alert no more of which something was said", node)
+            await asyncio.to_thread(self.shared.pay, alert_id)
 
     async def _hand_on_owed(self) -> None:
-        """To nodes that were away when something was said."""
-        away: set[str] = set()
+        """To nodes that were away when something was said, and are back."""
+        back = {name for name, node in self.board.nodes.items() if node.live}
         for node, alert_id in self._owed:
-            if node in away:
+            if node not in back:
                 continue
             try:
-                stored = await asyncio.to_thread(self.store.get, alert_id)
-                await self._hand_on(node, alert_view(stored))
+                await self._hand_on(node, alert_id, late=True)
             except MonitorError:  # that was told when it was said
-                away.add(node)
+                back.discard(node)
+            except Exception:
+                log.exception("what was said of %s was not handed on to node %s", alert_id, node)
+                back.discard(node)
 
     def _soon(self, work: Coroutine[Any, Any, None]) -> None:
         async def quietly() -> None:

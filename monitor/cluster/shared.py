@@ -193,9 +193,10 @@ class SharedStore:
             return [(row.node, row.id) for row in connection.execute(chosen).all()]
 
     def pay(self, alert_id: str) -> None:
-        """The node has heard, or will not."""
+        """The node has heard, or will not; nor of alerts that are there no more."""
+        gone = owed.c.event_id.not_in(sa.select(alerts.c.id))
         with self._database.write() as connection:
-            connection.execute(sa.delete(owed).where(owed.c.event_id == alert_id))
+            connection.execute(sa.delete(owed).where(sa.or_(owed.c.event_id == alert_id, gone)))
 
     def counts(self) -> dict[str, int]:
         """Revisions kept, by node."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from monitor.api.auth import Tokens
 from monitor.api.client import Client
 from monitor.api.client_errors import Refused
-from monitor.api.schema import AlertWanted, Message, Said
+from monitor.api.schema import AlertView, AlertWanted, Message, Said
 from monitor.api.server import serving
 from monitor.cluster.board import Board
 from monitor.cluster.fleet_view import FleetView
@@ -203,7 +203,7 @@ def test_what_is_said_of_an_alert_is_kept_and_reaches_its_node(tmp_path: Path) -
 def test_what_is_said_while_a_node_is_away_reaches_it_when_it_is_back(tmp_path: Path) -> None:
     async def check(trial: Trial) -> None:
         engine = trial.engines["n2"]
-        alert, gone = engine.raise_alert("gate").id, engine.raise_alert("gate").id
+        alert, gone, kept = (engine.raise_alert("gate").id for _ in range(3))
         trial.forward("n2")
         trial.view.shared.see("n2", (), "")
         await wait(lambda: "n2" not in trial.view.following._clients)
@@ -211,14 +211,45 @@ def test_what_is_said_while_a_node_is_away_reaches_it_when_it_is_back(tmp_path: 
         said = Said(acknowledged=True, label="true", note="a fox", pinned=False)
         await client.say(alert, said)
         await client.say(gone, said)
-        await wait(lambda: len(trial.view.shared.owed()) == 2)
+        await client.say(kept, Said(acknowledged=False, note="look again"))
+        await wait(lambda: len(trial.view.shared.owed()) == 3)
         assert engine.store.get(alert).label is None
+        engine.store.label(alert, "unsure")
+        engine.store.acknowledge(kept)
         with engine.store.database.write() as connection:
             connection.execute(sa.delete(alerts).where(alerts.c.id == gone))
         trial.view.shared.see("n2", (), trial.urls["n2"])
         await wait(lambda: engine.store.get(alert).label == "true")
         await wait(lambda: trial.view.shared.owed() == [])
         assert engine.store.get(alert).note == "a fox"
+        assert engine.store.get(kept).note == "look again"
+        assert engine.store.get(kept).acknowledged_at is not None  # said there meanwhile
+
+    run(tmp_path, check)
+
+
+def test_a_node_that_is_not_ready_hears_later_and_the_last_word(tmp_path: Path) -> None:
+    async def check(trial: Trial) -> None:
+        engine = trial.engines["n2"]
+        alert = engine.raise_alert("gate").id
+        trial.forward("n2")
+        node = trial.view.following.client("n2")
+        say, asked = node.say, list[Said]()
+
+        async def not_ready(alert_id: str, said: Said) -> AlertView:
+            asked.append(said)
+            if len(asked) < 4:
+                raise Refused("the engine is not ready yet", 503)
+            return await say(alert_id, said)
+
+        node.say = not_ready  # type: ignore[method-assign]
+        client = await trial.client()
+        await client.say(alert, Said(label="unsure"))
+        await client.say(alert, Said(label="true"))
+        await wait(lambda: len(asked) >= 2)
+        assert trial.view.shared.owed() == [("n2", alert)]
+        await wait(lambda: trial.view.shared.owed() == [])
+        assert engine.store.get(alert).label == "true"
 
     run(tmp_path, check)
 
