@@ -16,6 +16,7 @@ from monitor.records import Frame, Image
 from monitor.sources.opencv import load_cv2
 
 MOST_SIZES = 4  # whose tables a converter keeps
+AREA = Interpolation.AREA | Interpolation.FULL_CHR_H_INT  # else half the colours are left across
 BT_601 = (2, 5, 6)  # of FFmpeg's colour spaces; 2: not said, which swscale takes for it
 
 
@@ -46,7 +47,7 @@ class Converter:
         turns = quarter_turns(frame)
         height, width = size[::-1] if turns % 2 else size
         same = (frame.height, frame.width) == (height, width)
-        how = Interpolation.BILINEAR if same else Interpolation.AREA  # of colours that are halved
+        how = Interpolation.BILINEAR if same else AREA
         with self._lock:
             if (size, pixels) not in self._reformatters and len(self._reformatters) >= MOST_SIZES:
                 self._reformatters.clear()

@@ -14,7 +14,7 @@ from models.spec import ClipSpec
 from monitor.clips import at_rate, prepare, prepared
 from monitor.errors import CorruptFrameError, SourceError, SourceNotFoundError
 from monitor.sources import open_source
-from monitor.sources.late import Converter
+from monitor.sources.late import Converter, LateFrame
 from monitor.sources.video import VideoFile
 
 Film = Callable[..., Path]
@@ -96,9 +96,25 @@ def test_only_frames_that_are_looked_at_become_pictures(
     assert len(converted) == len(taken)
 
 
+@pytest.mark.parametrize("pixels", ["yuv420p", "yuvj420p", "yuv422p10le", "nv12", "rgb24"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_frame_shrunk_by_the_decoder_has_the_colours_of_the_shrunk_picture(
+    channels: Literal[1, 3], pixels: str
+) -> None:
+    rows, columns = np.mgrid[0:96, 0:128]
+    image = np.stack([2 * columns, 2 * rows, 255 - columns - rows], -1).astype(np.uint8)
+    image[:, 40:48] = (200, 30, 30)
+    decoded = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pixels)
+    frame = LateFrame(decoded, 0, 0.0, Converter())
+    spec = ClipSpec(size=(32, 40), channels=channels)
+    difference = np.abs(prepared(frame, spec).astype(int) - prepare(frame.image, spec))
+    assert difference.mean() < 1.5
+    assert difference.max() <= 12  # at the edges of the bar
+
+
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_frame_shrunk_by_the_decoder_is_the_shrunk_picture(
+def test_a_frame_shrunk_by_the_decoder_stands_upright(
     film: Film, channels: Literal[1, 3], rotation: int
 ) -> None:
     spec = ClipSpec(size=(24, 20), channels=channels)
