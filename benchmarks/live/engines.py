@@ -150,10 +150,11 @@ class RunningEngine:
         """What all its processes' file descriptors are; of files the name, of others the kind."""
         found: Counter[str] = Counter()
         for process in self.tree():
-            for entry in Path(f"/proc/{process.pid}/fd").iterdir():
-                with suppress(OSError):
-                    target = entry.readlink()  # a path, or such as socket:[12345]
-                    found[target.name.split(":")[0]] += 1
+            with suppress(OSError):  # that has just ended
+                for entry in Path(f"/proc/{process.pid}/fd").iterdir():
+                    with suppress(OSError):
+                        target = entry.readlink()  # a path, or such as socket:[12345]
+                        found[target.name.split(":")[0]] += 1
         return found
 
     def reload(self) -> None:

@@ -173,12 +173,14 @@ class Crew:
         self._loaded.pop(path, None)
 
     def resume(self, name: str, now_s: float) -> None:
-        """Read it again after a pause."""
+        """Read it: after a pause, or when its turn has come."""
+        self._starts.pop(name, None)
         station = self.stations[name]
         self._take(station, station.start(now_s), now_s)
 
     def pause(self, name: str, why: str, now_s: float) -> None:
         """Do not read it until `resume`."""
+        self._starts.pop(name, None)
         station = self.stations[name]
         self._take(station, station.pause(now_s, why), now_s)
 
@@ -207,9 +209,7 @@ class Crew:
     def supervise(self, now_s: float) -> None:
         """Twice a second: connections, starts, the scorer's health."""
         for name in [name for name, at_s in self._starts.items() if at_s <= now_s]:
-            del self._starts[name]
-            station = self.stations[name]
-            self._take(station, station.start(now_s), now_s)
+            self.resume(name, now_s)
         verdict = self._guard.judge(now_s, {n: s.supply for n, s in self.stations.items()})
         for news in verdict.news:
             self._desk.take_health(None, news, now_s)

@@ -3,14 +3,19 @@
 import os
 import platform
 from contextlib import suppress
+from math import ceil
 from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")  # of a container: microseconds in each period, or max
 
 
 def cores() -> int:
-    """How many of them this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    """How many of them this process may use: by its affinity, and by its container's quota."""
+    there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with suppress(OSError, ValueError):
+        quota, period = QUOTA.read_text(encoding="utf-8").split()
+        there = min(there or 1, ceil(int(quota) / int(period)))
+    return there or 1
 
 
 def cpu() -> str:

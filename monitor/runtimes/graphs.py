@@ -194,7 +194,7 @@ def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int =
     options.log_severity_level = 3  # errors; it warns of what it optimises away
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see monitor.waiting
     if threads is not None or lanes > 1:
-        options.intra_op_num_threads = max(1, (threads or cores()) // lanes)  # of each call
+        options.intra_op_num_threads = max(1, (threads or cores()) - lanes + 1)  # callers share
     try:
         session = onnxruntime.InferenceSession(
             exported.parts[0], options, providers=["CPUExecutionProvider"]

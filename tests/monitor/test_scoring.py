@@ -15,7 +15,7 @@ from monitor.clips import cut_clips
 from monitor.exporting import unquantised
 from monitor.model import Model
 from monitor.records import Clip, Frame
-from monitor.runtimes import Runtime
+from monitor.runtimes import Found, Runtime
 from monitor.scoring import device_of, lanes_of, score_clips
 from tests.monitor.footage import TINY, picture
 
@@ -90,15 +90,24 @@ def test_a_graph_is_compiled_for_its_lanes_and_computes_them_side_by_side(
 ) -> None:
     monkeypatch.setattr("monitor.scoring.cores", lambda: 2)
     exported = unquantised(Model(detector()), "onnx")
-    given, asked = clips(40, detector()), []
+    given, asked, threads = clips(40, detector()), list[int](), set[str]()
     runtime = exported.runtime
 
     def noted(lanes: int = 1) -> Runtime:
         asked.append(lanes)
-        return runtime(lanes)
+        made = runtime(lanes)
+        examine = made.examine
+
+        def watched(batch: object) -> Found:
+            threads.add(threading.current_thread().name[:4])
+            return examine(batch)
+
+        monkeypatch.setattr(made, "examine", watched)
+        return made
 
     monkeypatch.setattr(exported, "runtime", noted)
     beside = list(score_clips(given, exported, batch=3, most=6))
+    assert threads == {"lane"}
     live = list(score_clips(given, exported, batch=1, most=6))
     assert asked == [2, 1]
     assert [r.frame.index for r in beside] == [r.frame.index for r in live]

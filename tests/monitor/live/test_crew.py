@@ -37,6 +37,14 @@ def test_a_slow_model_gets_short_rounds_and_every_camera_its_turn() -> None:
     assert min(counts) > 0.9 * max(counts)
 
 
+def test_a_camera_paused_before_its_turn_is_not_started() -> None:
+    world = World(names=tuple(f"cam{i}" for i in range(12)), stats=busy)
+    world.crew.pause("cam11", "paused by a person", world.time.now_s)
+    world.run(30)
+    assert world.states().pop("cam11") == "paused"
+    assert set(world.states().values()) == {"running", "paused"}
+
+
 def test_an_anomaly_is_alerted_within_two_seconds_and_ends() -> None:
     def score(camera: str, at_s: float) -> float:
         return 5.0 if camera == "gate" and 20 <= at_s < 26 else 1.0

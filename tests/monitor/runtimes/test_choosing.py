@@ -91,6 +91,19 @@ def test_none_installed_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> 
         openvino_run(MODEL)
 
 
+@pytest.mark.parametrize(("quota", "most"), [("150000 100000", 2), ("50000 100000", 1)])
+def test_cores_are_those_of_the_containers_quota(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, quota: str, most: int
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: set(range(64)))
+    monkeypatch.setattr(cpu, "QUOTA", tmp_path / "cpu.max")
+    assert cpu.cores() == 64
+    (tmp_path / "cpu.max").write_text("max 100000\n")
+    assert cpu.cores() == 64
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert cpu.cores() == most
+
+
 def test_int8_without_vnni_is_warned_of(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
