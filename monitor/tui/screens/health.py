@@ -3,7 +3,6 @@
 from typing import ClassVar, Literal
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 from textual import on
 from textual.app import ComposeResult
@@ -12,7 +11,7 @@ from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.widgets import Input, RichLog, Static
 
 from monitor.api.schema import HealthView, LogLine
-from monitor.tui.renderables.facts import fact_table, hanging
+from monitor.tui.renderables.facts import Hanging, fact_table
 from monitor.tui.renderables.palette import BOLD, Palette
 from monitor.tui.screens.page import Page
 from monitor.tui.state.site import Site
@@ -21,7 +20,6 @@ from monitor.tui.state.words import Tone, clock, fit, one_line, since, span
 
 Level = Literal["debug", "info", "warning", "error"]
 LEVELS: tuple[Level, ...] = ("debug", "info", "warning", "error")
-NO_BREAK = "\N{NO-BREAK SPACE}"
 TONES: dict[str, Tone] = {"debug": "idle", "info": "calm", "warning": "warn", "error": "bad"}
 
 
@@ -170,7 +168,7 @@ def _order(one: tuple[Site, HealthView]) -> tuple[int, float]:
     return worst, -event.started_at.timestamp()
 
 
-def _trouble(site: Site, event: HealthView, palette: Palette) -> Table:
+def _trouble(site: Site, event: HealthView, palette: Palette) -> Hanging:
     going = event.ended_at is None
     tone = palette.tone(TONES[event.severity]) if going else palette.dim
     end = event.ended_at or site.now
@@ -181,14 +179,13 @@ def _trouble(site: Site, event: HealthView, palette: Palette) -> Table:
     head.append(f"{clock(event.started_at)} ", palette.dim)
     head.append(f"{fit(event.camera or site.name, 24)} ", palette.text if going else palette.dim)
     text = Text(one_line(event.text), tone)
-    lasted = span(since(event.started_at, end)).replace(" ", NO_BREAK)
-    return hanging(head, text.append(f"  {lasted}", palette.dim))
+    return Hanging(head, text.append(f"  {span(since(event.started_at, end))}", palette.dim))
 
 
-def _log_line(line: LogLine, palette: Palette) -> Table:
+def _log_line(line: LogLine, palette: Palette) -> Hanging:
     tone = palette.tone(TONES[line.level])
     head = Text(f" {clock(line.at)} ", palette.dim)
     head.append(f"{line.level:<8}", tone)
     if line.camera:
         head.append(f"{fit(line.camera, 24)}  ", palette.accent)
-    return hanging(head, Text(one_line(line.text), palette.text if line.level == "info" else tone))
+    return Hanging(head, Text(one_line(line.text), palette.text if line.level == "info" else tone))

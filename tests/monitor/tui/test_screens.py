@@ -1,16 +1,12 @@
 """Every screen with a scripted engine, as a person at the keys goes through them."""
 
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from rich.console import Console
-from rich.text import Text
 
 from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion, Refused
 from monitor.api.schema import Message, ScorePoint
 from monitor.errors import StoreError
-from monitor.tui.renderables.facts import hanging
 from monitor.tui.screens.alert import AlertScreen
 from monitor.tui.screens.alerts import AlertsScreen
 from monitor.tui.screens.ask import ChoiceScreen
@@ -257,16 +253,6 @@ def test_health_tells_engine_troubles_and_log():
         assert "line 18" not in text_of(app)
 
     play(dashboard(busy_engine(64)), body, (120, 40))
-
-
-def test_a_long_line_of_the_log_goes_on_under_its_text():
-    out = StringIO()
-    line = hanging(Text(" 10:00:00 info    gate  "), Text("word " * 12))
-    Console(width=40, file=out).print(line)
-    lines = out.getvalue().splitlines()
-    assert len(lines) == 4
-    assert lines[0].startswith(" 10:00:00 info    gate  word")
-    assert all(line.index("word") == 24 for line in lines)
 
 
 def test_stills_show_verdicts_and_an_empty_screen_says_what_to_do():
