@@ -98,9 +98,12 @@ class Scripted(Source):
 
 
 def light_model() -> Model:
-    """Calibrated on 40 s of the dim room, for an alert an hour."""
+    """Calibrated on 40 s of the dim room, for an alert an hour.
+
+    A level brighter than it is: what a codec rounds is no alert, be it a film or not.
+    """
     model = Model(Light().eval(), provenance={"rate_hz": float(RATE_HZ), "source_size": [48, 64]})
-    frames = (Frame(picture(i + 10_000), i, i / RATE_HZ) for i in range(400))
+    frames = (Frame(picture(i + 10_000) + np.uint8(1), i, i / RATE_HZ) for i in range(400))
     readings = list(readings_of(frames, model))
     recording = Recording([r.score for r in readings], [r.frame.time_s for r in readings])
     return replace(model, calibration=calibrate([recording], AlertRule(), false_alarms_per_day=24))
