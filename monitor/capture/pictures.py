@@ -1,4 +1,4 @@
-"""A decoded picture to the analysed one: its size, its colours, what must not be seen.
+"""The analysed picture: its size, and what in it must not be seen.
 
 Knows nothing of sources.
 """
