@@ -5,20 +5,19 @@ alarming at the one and nothing at the other. Knows maps (B, H, W) only, not whe
 """
 
 import itertools
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from kornia.filters import gaussian_blur2d
 from torch import Tensor, nn
 
-from models.blur import box_blur
+from models.blur import box_blur, gaussian_blur
 from models.errors import TrainingError
 
 FLOOR = 3.0  # times the mean deviation, added everywhere, or places that hardly err shout loudest:
 # worst windows on UCSD Ped2 gave AUROC 0.63 with 0.3, 0.73 with 1, 0.80 with 3
+REACH = 2.0  # deviations, of the Gaussians here
 SPREAD = (1 / 16, 1 / 8)  # of height, width: perspective changes errors down the picture most
 
 # frame: mean error of the whole frame. window: mean error of the worst window, which does not
@@ -113,20 +112,16 @@ def contrast(pictures: Tensor, window: int) -> Tensor:
 
     `pictures` and result (B, H, W). Root of the mean square, not under `CONTRAST_FLOOR`.
     """
-    sigma = max(0.5, 3 / 8 * window)
-    reach = [min(math.ceil(2 * sigma), side - 1) for side in pictures.shape[-2:]]
-    kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
-    surroundings = gaussian_blur2d(pictures[:, None], kernel, (sigma, sigma))[:, 0]
+    surroundings = gaussian_blur(pictures, max(0.5, 3 / 8 * window), REACH)
     return (box_blur((pictures - surroundings).square(), window) + CONTRAST_FLOOR**2).sqrt()
 
 
 def smooth(picture: Tensor) -> Tensor:
     """Blend each place of (H, W) with its neighbours, wider across than down (see `SPREAD`)."""
-    sigmas = [max(0.5, share * side) for share, side in zip(SPREAD, picture.shape, strict=True)]
-    reach = [min(math.ceil(2 * s), n - 1) for s, n in zip(sigmas, picture.shape, strict=True)]
-    kernel = (2 * reach[0] + 1, 2 * reach[1] + 1)
-    blurred: Tensor = gaussian_blur2d(picture[None, None], kernel, (sigmas[0], sigmas[1]))
-    return blurred[0, 0]
+    down, across = (
+        max(0.5, share * side) for share, side in zip(SPREAD, picture.shape, strict=True)
+    )
+    return gaussian_blur(picture, (down, across), REACH)
 
 
 def worst(maps: Tensor) -> Tensor:

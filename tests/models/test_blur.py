@@ -1,9 +1,14 @@
-"""Means around places, against loops."""
+"""Means around places, against loops and filters."""
+
+import math
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 import torch
+from kornia.filters import gaussian_blur2d
 
-from models.blur import box_blur
+from models.blur import box_blur, gaussian_blur
 
 
 @pytest.mark.parametrize("window", [2, 3, 4, 5])
@@ -22,9 +27,38 @@ def test_a_window_larger_than_the_picture_is_the_picture() -> None:
     torch.testing.assert_close(box_blur(maps, 9), maps.mean().expand(1, 4, 4))
 
 
-def test_learning_goes_through_what_was_blurred_without() -> None:
+@pytest.mark.parametrize(
+    ("shape", "sigmas", "reach"),
+    [
+        ((2, 256, 256), (4.0, 4.0), 3.0),
+        ((1, 64, 96), (1.0, 1.0), 3.0),
+        ((1, 20, 50), (4.0, 4.0), 3.0),  # wider than the picture is high
+        ((2, 128, 192), (12.0, 12.0), 2.0),
+        ((1, 16, 24), (1.0, 3.0), 2.0),
+    ],
+)
+def test_gaussians_by_products_are_filtering(
+    shape: tuple[int, ...], sigmas: tuple[float, float], reach: float
+) -> None:
+    maps = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    sides = [
+        min(math.ceil(reach * sigma), side - 1)
+        for sigma, side in zip(sigmas, shape[1:], strict=True)
+    ]
+    kernel = (2 * sides[0] + 1, 2 * sides[1] + 1)
+    filtered = gaussian_blur2d(maps[:, None], kernel, sigmas, "reflect")[:, 0]
+    blurred = gaussian_blur(maps, sigmas, reach)
+    torch.testing.assert_close(blurred, filtered, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "blurred", [partial(box_blur, window=3), partial(gaussian_blur, sigma_px=1.0)]
+)
+def test_learning_goes_through_what_was_blurred_without(
+    blurred: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
     with torch.inference_mode():
-        box_blur(torch.rand(1, 6, 6), 3)
+        blurred(torch.rand(1, 6, 6))
     maps = torch.rand(1, 6, 6, requires_grad=True)
-    (slope,) = torch.autograd.grad(box_blur(maps, 3).sum(), maps)
+    (slope,) = torch.autograd.grad(blurred(maps).sum(), maps)
     assert slope.sum().item() == pytest.approx(36, rel=1e-5)
