@@ -52,7 +52,9 @@ class Converter:
             if (size, pixels) not in self._reformatters and len(self._reformatters) >= MOST_SIZES:
                 self._reformatters.clear()
             reformatter = self._reformatters.setdefault((size, pixels), VideoReformatter())
-            made = reformatter.reformat(frame, width, height, pixels, interpolation=how)
+            made = reformatter.reformat(
+                frame, width, height, pixels, interpolation=how, threads=1
+            )  # two wait for each other: twice the processor time
         plane = made.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
         bytes_ = rows[:height, : width * len(made.format.components)]
