@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import ClipSpec
-from monitor.records import Clip, Frame, Image
+from monitor.records import Clip, Frame
 from monitor.sources import resample
-from monitor.sources.late import LateFrame
+from monitor.sources.late import GrayFrame, LateFrame, three_channels
 from monitor.sources.opencv import load_cv2
 
 if TYPE_CHECKING:
@@ -57,17 +57,19 @@ def clock_hz(times_s: Sequence[float]) -> float:
     return len(sound) / sum(sound) if sound else 0.0
 
 
-def prepare(image: Image, spec: ClipSpec) -> NDArray[np.uint8]:
-    """A picture at the detector's size and in its channels, (C, H, W).
+def prepare(image: NDArray[np.uint8], spec: ClipSpec) -> NDArray[np.uint8]:
+    """A picture, (H, W, 3) or (H, W), at the detector's size and in its channels, (C, H, W).
 
     Area averaging, so that small things fade instead of flickering as they do with sampling.
     """
     cv2 = load_cv2()
     height, width = spec.size
-    if spec.channels == 1:
+    if spec.channels == 1 and image.ndim == 3:
         image = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if image.shape[:2] != spec.size:
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    if spec.channels == 3 and image.ndim == 2:
+        image = three_channels(image)
     return _planes(image)
 
 
@@ -78,7 +80,7 @@ def prepared(frame: Frame, spec: ClipSpec) -> NDArray[np.uint8]:
     """
     if isinstance(frame, LateFrame) and all(map(ge, frame.size, spec.size)):
         return _planes(frame.shrunk(spec.size, spec.channels))
-    return prepare(frame.image, spec)
+    return prepare(frame.plane if isinstance(frame, GrayFrame) else frame.image, spec)
 
 
 def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -2,7 +2,8 @@
 
 To RGB costs a frame as much as decoding it. Where a source is faster than a model learned, most
 frames are passed by (see `monitor.clips.at_rate`), and those are never converted; and a detector
-needs a small picture only, which swscale makes in one step, for gray from the luma alone.
+needs a small picture only, which swscale makes in one step, for gray from the luma alone. So it is
+with pictures of one channel, of which three would be made and one again.
 """
 
 from threading import Lock
@@ -95,6 +96,28 @@ class LateFrame(Frame):
         """(H, W, 3) RGB, or (H, W) for one channel, at that height and width by area averaging."""
         convert = self._converter.gray if channels == 1 else self._converter.rgb
         return convert(self._picture, size)
+
+
+class GrayFrame(Frame):
+    """A picture of one channel: three are made of it when somebody looks at it."""
+
+    __slots__ = ("plane",)
+    plane: NDArray[np.uint8]  # (H, W)
+
+    def __init__(self, plane: NDArray[np.uint8], index: int, time_s: float) -> None:
+        for name, value in (("index", index), ("time_s", time_s), ("epoch", 0), ("plane", plane)):
+            object.__setattr__(self, name, value)
+
+    @property
+    def image(self) -> Image:
+        """(H, W, 3) uint8, RGB."""
+        return three_channels(self.plane)
+
+
+def three_channels(plane: NDArray[np.uint8]) -> Image:
+    """(H, W) as (H, W, 3)."""
+    cv2 = load_cv2()
+    return np.asarray(cv2.cvtColor(plane, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
 def quarter_turns(picture: VideoFrame) -> int:

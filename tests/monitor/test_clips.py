@@ -1,12 +1,14 @@
 from collections.abc import Iterable
+from typing import Literal
 
 import numpy as np
 import pytest
 import torch
 
 from models.detector import ClipSpec
-from monitor.clips import at_rate, clock_hz, cut_clips, gap_s, prepare, to_tensor
+from monitor.clips import at_rate, clock_hz, cut_clips, gap_s, prepare, prepared, to_tensor
 from monitor.records import Frame
+from monitor.sources.late import GrayFrame
 
 SPEC = ClipSpec(length=3, stride=2, size=(4, 6), channels=1)
 
@@ -60,6 +62,19 @@ def test_shrinking_averages_and_luma_is_weighted() -> None:
     red = np.zeros((4, 6, 3), np.uint8)
     red[..., 0] = 255
     assert (prepare(red, ClipSpec(size=(4, 6), channels=1)) == 76).all()  # 0.299 x 255, BT.601
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [(10, 14), (24, 32), (40, 50)])
+def test_a_picture_of_one_channel_is_prepared_as_of_three(
+    size: tuple[int, int], channels: Literal[1, 3]
+) -> None:
+    plane = np.random.default_rng(0).integers(0, 256, (24, 32), np.uint8)
+    gray, spec = GrayFrame(plane, 3, 0.5), ClipSpec(size=size, channels=channels)
+    colour = Frame(np.repeat(plane[..., None], 3, axis=2), 3, 0.5)
+    np.testing.assert_array_equal(gray.image, colour.image)
+    np.testing.assert_array_equal(prepared(gray, spec), prepared(colour, spec))
+    assert (gray.index, gray.time_s, gray.epoch) == (3, 0.5, 0)
 
 
 def test_a_batch_is_float_between_0_and_1() -> None:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from monitor.errors import CorruptFrameError, SourceError
 from monitor.sources import open_source
+from monitor.sources.late import GrayFrame
 from monitor.sources.listing import find_holes, natural_order
 from monitor.sources.pictures import read_mask, read_picture
 
@@ -121,6 +122,15 @@ def test_colours_are_rgb_and_gray_is_repeated(tmp_path: Path) -> None:
     assert read_picture(tmp_path / "blue.png")[0, 0].tolist() == [0, 0, 255]
     cv2.imwrite(str(tmp_path / "gray.tif"), np.full((4, 4), 77, np.uint8))
     assert read_picture(tmp_path / "gray.tif")[0, 0].tolist() == [77, 77, 77]
+
+
+def test_frames_of_gray_pictures_are_kept_in_one_channel(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "1.jpg"), np.full((4, 6), 77, np.uint8))
+    still(tmp_path / "2.jpg", 99, size=(4, 6))
+    gray, colour = open_source(tmp_path).frames()
+    assert isinstance(gray, GrayFrame)
+    assert gray.plane.tolist() == [[77] * 6] * 4
+    assert [frame.image.shape for frame in (gray, colour)] == [(4, 6, 3)] * 2
 
 
 def test_alpha_is_dropped(tmp_path: Path) -> None:
