@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import av.logging
 import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
@@ -84,6 +85,15 @@ def build_index(path: Path) -> FrameIndex:
     )
 
 
+def silence_ffmpeg() -> None:
+    """Keep FFmpeg's messages from Python, to which older torchvisions lead them when imported.
+
+    A decoding thread that has one for Python waits for the interpreter, while whoever closes the
+    decoder holds it and waits for that thread: for ever.
+    """
+    av.logging.set_level(None)
+
+
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """A file's container and its first video stream, with threads set; closed at the end.
@@ -91,6 +101,7 @@ def opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     Raises:
         SourceError: If FFmpeg cannot read the file, or finds no video in it.
     """
+    silence_ffmpeg()
     try:
         container = av.open(str(path))
     except (av.FFmpegError, OSError) as error:

@@ -11,6 +11,7 @@ from av.video.frame import VideoFrame
 from monitor.addresses import public_address
 from monitor.errors import SourceError
 from monitor.records import Frame
+from monitor.sources.index import silence_ffmpeg
 from monitor.sources.late import Converter, LateFrame, upright_size
 from monitor.sources.source import Source
 
@@ -91,6 +92,7 @@ class Stream(Source):
         self._container.close()
 
     def _open(self, url: str, open_timeout_s: float, read_timeout_s: float) -> InputContainer:
+        silence_ffmpeg()
         try:
             container = av.open(
                 url, options=_options(url, read_timeout_s), timeout=(open_timeout_s, read_timeout_s)

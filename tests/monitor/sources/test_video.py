@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import av
+import av.logging
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -135,6 +136,13 @@ def test_a_frame_smaller_than_the_detector_takes_is_enlarged_as_pictures_are(fil
     spec = ClipSpec(size=(96, 128), channels=3)
     (frame,) = VideoFile(film(n_frames=1)).frames()
     assert np.array_equal(prepared(frame, spec), prepare(frame.image, spec))
+
+
+def test_a_message_of_the_decoder_cannot_stop_its_closing(film: Film) -> None:
+    """Older torchvisions have FFmpeg's messages handed to Python, for which threads wait for it."""
+    av.logging.set_level(av.logging.ERROR)
+    open_source(film())
+    assert av.logging.get_level() is None
 
 
 def test_frames_beyond_the_end_are_none(film: Film) -> None:
