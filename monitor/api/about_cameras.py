@@ -22,6 +22,7 @@ routes = APIRouter()
 class Part(BaseModel):
     """Which of many cameras; of a fleet, `node:NAME` is a tag too."""
 
+    name: str | None = Field(default=None, description="Only the one of this name.")
     tag: list[str] = []
     limit: int | None = Field(default=None, ge=1)
     offset: int = Field(default=0, ge=0)
@@ -62,12 +63,11 @@ Named = Annotated[CameraStatus, Depends(named_camera)]
 @routes.get("")
 async def cameras(
     view: View,
-    name: Annotated[str | None, Query(description="Only the one of this name.")] = None,
     part: Annotated[Part, Query()] = ALL,
 ) -> list[CameraStatus]:
     """All cameras, or those with all these tags, in the order of the configuration."""
-    if name is not None:
-        return [find_camera(view, name)]
+    if part.name is not None:
+        return [find_camera(view, part.name)]
     tags = set(part.tag)
     found = [camera for camera in view.cameras() if tags <= set(camera.tags)]
     return found[part.offset :][: part.limit]
