@@ -21,6 +21,7 @@ from monitor.datasets import DataSet, Video
 from monitor.errors import (
     ClusterError,
     DataSetError,
+    DeviceError,
     LabelError,
     MonitorError,
     StoreError,
@@ -38,6 +39,7 @@ from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Alert, Reading
+from monitor.runtimes.graphs import GraphError
 from monitor.scoring import device_type
 from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
 from monitor.tally import Clock, Count, MapComparison, Table
@@ -65,6 +67,7 @@ class _Run:
     scored: list[ScoredVideo] = field(default_factory=list)
     pixels: PixelFigures | None = None
     notes: list[str] = field(default_factory=list)
+    stopped: DeviceError | GraphError | None = None  # what no later video would be scored without
 
 
 class Look(Protocol):
@@ -93,7 +96,8 @@ def score_data(  # noqa: PLR0913
     """Score a data set's test videos, all videos where it has none, and write the results.
 
     Writes `scores.csv`, `terms.csv`, `report.json`, `report.html` and its pictures into `out`.
-    A video that cannot be scored is noted in the report and does not lose the others.
+    A video that cannot be scored is noted in the report and does not lose the others. Where what
+    computes fails, the videos before are written, and that is raised.
 
     Args:
         model: Fitted; without calibration there are no alerts and no p-values.
@@ -108,6 +112,8 @@ def score_data(  # noqa: PLR0913
         DataSetError: If nothing could be scored: the first problem, whatever its kind.
         UsageError: If a source is live.
         StoreError: If the results cannot be written.
+        DeviceError: If an accelerator fails.
+        GraphError: If the runtime of an export does.
     """
     new = not out.exists()
     check_folder(out)
@@ -127,12 +133,18 @@ def score_data(  # noqa: PLR0913
     report = video_report(facts, scores, flow=flow, alerts=alerts, pixels=run.pixels)
     unreadable = sum(scored.unreadable for scored in run.scored)
     report = Report({**report.figures, "frames_unreadable": unreadable})
-    drawn = list(_pictures(model, run, facts, alerts, flow)) if pictures else []
+    looks = pictures and run.stopped is None  # second ones need what failed
+    drawn = list(_pictures(model, run, facts, alerts, flow)) if looks else []
     try:
         write_scores_csv(out / "scores.csv", scores)
         write_report(out, report, drawn)
     except OSError as error:
         raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
+    if run.stopped is not None:
+        done = (
+            f"{len(scores)} of {len(data.test or data.train)} videos were scored before: see {out}"
+        )
+        raise type(run.stopped)(f"{run.stopped}; {done}") from run.stopped
     return report
 
 
@@ -143,23 +155,31 @@ def _score_all(model: Model, data: DataSet, progress: Progress, look: Look) -> _
     overall = _Overall("scoring", videos, progress)
     for video in videos:
         try:
-            if video.masks is not None and run.pixels is None:
-                run.pixels = PixelFigures()
-            scored = score_video(video, model, run.pixels, overall.of(video), look)
+            _add(run, video, model, overall.of(video), look)
+        except (DeviceError, GraphError) as error:
+            run.notes.append(f"{video.name} and all after it are not scored: {error}")
+            run.stopped = error
+            break
         except MonitorError as error:
             if video.strict or isinstance(error, LabelError | ClusterError):
                 raise
-            problems.append(error)
             run.notes.append(f"{video.name} is not scored: {error}")
-        else:
-            run.videos.append(video)
-            run.scored.append(scored)
-            run.notes += _video_notes(video, scored, model)
+            problems.append(error)
     if not run.scored:
-        raise problems[0] if problems else DataSetError(f"{data.root}: there is no video to score")
+        nothing = DataSetError(f"{data.root}: there is no video to score")
+        raise run.stopped or next(iter(problems), nothing)
     for problem in problems:
         log.warning("not scored: %s", problem)
     return run
+
+
+def _add(run: _Run, video: Video, model: Model, progress: Progress, look: Look) -> None:
+    if video.masks is not None and run.pixels is None:
+        run.pixels = PixelFigures()
+    scored = score_video(video, model, run.pixels, progress, look)
+    run.videos.append(video)
+    run.scored.append(scored)
+    run.notes += _video_notes(video, scored, model)
 
 
 def score_video(

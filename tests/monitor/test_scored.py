@@ -1,7 +1,9 @@
 import csv
 import json
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import cv2
@@ -13,10 +15,11 @@ from sklearn.metrics import roc_auc_score
 
 from models.detector import Budget
 from models.registry import build
-from monitor.datasets import open_data
+from monitor.datasets import Video, open_data
 from monitor.errors import (
     CorruptFrameError,
     DataSetError,
+    DeviceError,
     LabelError,
     SourceError,
     StoreError,
@@ -25,8 +28,11 @@ from monitor.errors import (
 from monitor.evaluation.results import read_scores_csv
 from monitor.model import Model
 from monitor.pipeline import train_model
-from monitor.scored import score_data, score_video
+from monitor.records import Reading
+from monitor.runtimes.graphs import GraphError
+from monitor.scored import look, score_data, score_video
 from monitor.sights import highest, look_at, sights_of
+from monitor.tally import Count
 from tests.monitor.footage import TINY, write_clip, write_set
 
 DESIGNED = {
@@ -172,6 +178,30 @@ def test_a_last_video_that_is_no_video_loses_only_itself(model: Model, tmp_path:
     report = score_data(model, open_data(root), tmp_path / "out", pictures=False)
     assert report.figures["n_videos"] == 1
     assert any("z is not scored" in text and "cut off" in text for text in report.texts("notes"))
+
+
+@pytest.mark.parametrize("failure", [DeviceError, GraphError])
+@pytest.mark.parametrize("sound", [0, 1])
+def test_what_computes_fails_and_the_videos_before_are_kept(
+    failure: type[DeviceError | GraphError], sound: int, model: Model, root: Path, tmp_path: Path
+) -> None:
+    asked: list[str] = []
+
+    def failing(video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
+        asked.append(video.name)
+        yield from islice(look(video, model, seen, maps=maps), 5)
+        if len(asked) > sound:
+            raise failure("device cuda failed (CUDA error: gone)")
+
+    data = open_data(root)
+    before = "; 1 of 2 videos were scored before: see .*out$" if sound else r"gone\)$"
+    with pytest.raises(failure, match=before):
+        score_data(model, data, tmp_path / "out", look=failing)
+    assert len(asked) == sound + 1
+    assert (tmp_path / "out").exists() == bool(sound)
+    if sound:
+        assert {row["video"] for row in rows(tmp_path / "out")} == {data.test[0].name}
+        assert "all after it are not scored" in str(figures(tmp_path / "out")["notes"])
 
 
 def test_a_video_shorter_than_a_clip_is_said(model: Model, tmp_path: Path) -> None:
