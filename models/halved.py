@@ -108,7 +108,7 @@ def cuda_graph(run: Replay, example: Tensor) -> Replay:
             run(taken)
     torch.cuda.current_stream().wait_stream(beside)
     graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
+    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # others copy meanwhile
         given = run(taken)
 
     def replay(x: Tensor) -> Tensor:

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -80,15 +81,20 @@ class HalfRuntime(TorchRuntime):
         super().__init__(detector)
         self._given = detector
         self._whole: TorchRuntime | None = TorchRuntime(detector)
+        self._checking = Lock()
         record = cuda_graph if self._device.type == "cuda" else None
         self._detector = halved(detector, dtype, record)
 
     def examine(self, batch: Any) -> Found:
         """As `TorchRuntime.examine`."""
-        found, whole = super().examine(batch), self._whole
-        if whole is None:
-            return found
-        wanted, self._whole = whole.examine(batch), None
+        with self._checking:  # other lanes wait for what is found at the first clips
+            if self._whole is not None:
+                return self._checked(batch, self._whole)
+        return super().examine(batch)
+
+    def _checked(self, batch: Any, whole: TorchRuntime) -> Found:
+        found, wanted = super().examine(batch), whole.examine(batch)
+        self._whole = None
         share = _share(wanted.scores, found.scores)
         if share <= HALF_TOLERANCE:
             return found

@@ -1,3 +1,4 @@
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,18 @@ def test_half_precision_is_left_where_scores_differ(
     assert half.name == "torch"
     assert "it is computed in full" in caplog.text
     assert len(caplog.records) == 1
+
+
+def test_no_lane_goes_on_in_half_while_another_finds_that_scores_differ(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("monitor.runtimes.pytorch.HALF_TOLERANCE", 1e-9)
+    detector = fitted("frame_prediction paper")
+    whole, half = TorchRuntime(detector), HalfRuntime(detector, torch.bfloat16)
+    batches = noise(detector, 4).reshape(4, 1, *noise(detector).shape[1:])
+    with ThreadPoolExecutor(4) as lanes:
+        for batch, found in zip(batches, lanes.map(half.examine, batches), strict=True):
+            assert np.array_equal(found.scores, whole.examine(batch).scores)
 
 
 def test_half_precision_is_for_a_gpu() -> None:
