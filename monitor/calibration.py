@@ -74,7 +74,7 @@ class Calibration:
         One high reading then stands for half a second, over which many would have been smoothed:
         the same footage comes to higher levels, and the threshold of many would break its promise.
         """
-        return replace(self._further(self.sparse), sparse=1.0)
+        return replace(self.further(self.sparse), sparse=1.0)
 
     def at_rate(self, per_day: float) -> Self:
         """With the threshold for another rate of false alarms, between those that were calibrated.
@@ -86,7 +86,7 @@ class Calibration:
             return self
         known, factors = zip(*self.rates, strict=True)
         per_day = min(max(per_day, known[0]), known[-1])
-        moved = self._further(float(np.interp(np.log(per_day), np.log(known), factors)))
+        moved = self.further(float(np.interp(np.log(per_day), np.log(known), factors)))
         expected = per_day / DAY_S * self.footage_s
         least = rate_bound(int(np.ceil(expected)), self.footage_s) * DAY_S
         return replace(
@@ -98,7 +98,7 @@ class Calibration:
             notes=(f"set for {self.promised_per_day:g} alerts per day, asked for {per_day:g}",),
         )
 
-    def _further(self, factor: float) -> Self:
+    def further(self, factor: float) -> Self:
         """With thresholds so many times as far off the median."""
         rule = self.rule
         enter, leave = (self.median + factor * (at - self.median) for at in (rule.enter, rule.exit))

@@ -273,7 +273,12 @@ def calibrate_model(
         CalibrationError: If the footage is too short, or scores say nothing.
         UsageError: If its pictures are of another shape than those learned from.
     """
-    model = replace(model, provenance=dict(model.provenance))
+    provenance = model.provenance | {
+        "calibrated_on": str(data.root),
+        "calibrated_layout": data.layout,
+    }
+    provenance.pop("raised_by", None)  # labels, on what it was calibrated before
+    model = replace(model, provenance=provenance)
     videos = readable(data.train or data.test, [])
     for video in videos:
         model.check_picture(video.size, str(video.path))
@@ -285,17 +290,28 @@ def calibrate_model(
 
 
 def recalibrate(model: Model, data: DataSet, *, progress: Progress = quiet) -> Model:
-    """Thresholds anew, for the same promise and by the steps that training set them with.
+    """Thresholds anew, for the same promise and by the steps that they were set with.
+
+    What people's labels had raised is as far raised again.
 
     Raises:
         CalibrationError: If the model has no calibration, or as `calibrate_model`.
     """
-    per_day = model.calibrated().promised_per_day
-    if str(data.root) != model.provenance.get("data"):
-        return calibrate_model(model, data, false_alarms_per_day=per_day, progress=progress)
-    parts = split_normal(readable(data.train, []))
-    found, recordings = _calibrated(model, parts.calibration, per_day, progress)
-    return _raised(found, recordings, parts, progress)
+    per_day, raised_by = model.calibrated().promised_per_day, model.provenance.get("raised_by", 1.0)
+    trained_so = "calibrated_on" not in model.provenance
+    if trained_so and str(data.root) == model.provenance.get("data"):
+        parts = split_normal(readable(data.train, []))
+        found, recordings = _calibrated(model, parts.calibration, per_day, progress)
+        found = _raised(found, recordings, parts, progress)
+    else:
+        found = calibrate_model(model, data, false_alarms_per_day=per_day, progress=progress)
+    if raised_by == 1:
+        return found
+    calibration = found.calibrated().further(raised_by)
+    note = f"labels had raised the threshold {raised_by:.3g} times as far off the median: so here"
+    calibration = replace(calibration, notes=(*calibration.notes, note))
+    provenance = found.provenance | {"raised_by": raised_by}
+    return replace(found, calibration=calibration, provenance=provenance)
 
 
 def _calibrated(

@@ -48,8 +48,11 @@ def calibrate_from_labels(model: "Model", file: Path, out: Path, wanted: FromLab
         )
     found = raise_by_labels(calibration, labels.normal, _watched_s(wanted, digest))
     gone = lost(labels, found.rule.enter)
-    save_model(replace(model, calibration=found), out)
     before, after = calibration.rule.enter, found.rule.enter
+    factor = (after - calibration.median) / (before - calibration.median)
+    raised_by = factor * model.provenance.get("raised_by", 1.0)
+    provenance = model.provenance | {"raised_by": raised_by}
+    save_model(replace(model, calibration=found, provenance=provenance), out)
     lines = [
         f"threshold {before:.4g} -> {after:.4g}, for {found.promised_per_day:g} false alarms per "
         "day of each camera",

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,11 +13,14 @@ from monitor.cli.progress import LongWork
 from monitor.errors import MonitorError, SourceNotFoundError, UsageError
 
 if TYPE_CHECKING:
-    from monitor.exporting import Footage
+    from monitor.datasets import DataSet
+    from monitor.exporting import Footage, Recalibrate
     from monitor.model import Model
+    from monitor.progress import Progress
     from monitor.runtimes import Exported
     from monitor.runtimes.exported import GraphFormat, Precision
     from monitor.stills.model import StillModel
+    from monitor.stills.still import StillSet
 
 FORMATS = ("onnx", "openvino")
 SUFFIX = ".oddwatch"
@@ -56,7 +60,8 @@ def export(
 
     With --int8 the network is quantised by normal clips; with --bf16 OpenVINO computes with 8 bits
     of mantissa, as it would by itself where a CPU has AMX. Either is kept only if it orders clips
-    as before and, where the data has labels, finds as much; the thresholds are set anew.
+    as before and, where the data has labels, finds as much; thresholds are set anew, on the
+    footage that they were set on.
 
     \b
     Examples:  oddwatch export door.pt --to openvino
@@ -79,6 +84,9 @@ def export(
     check_writable(path)
     with LongWork() as work:
         footage = _footage(trained, data, layout, work)
+        by = _thresholds_by(trained, work) if data is None and precision != "fp32" else None
+        if footage is not None and by is not None:
+            footage = replace(footage, recalibrate=by)
         form: GraphFormat = "onnx" if to == "onnx" else "openvino"
         found = export_model(trained, form, footage, precision=precision)
     write_export(found, path)
@@ -114,25 +122,48 @@ def _footage(
     model: "Model | StillModel", data: str | None, layout: str | None, work: LongWork
 ) -> "Footage | None":
     """What to compare at; None: what the model learned from is not there any more."""
-    from monitor.exporting import footage_of, pictures_of
-    from monitor.stills.model import StillModel
+    from monitor.exporting import footage_of
 
     place = data or model.provenance.get("data")
     layout = layout or (None if data else model.provenance.get("layout"))
     try:
         if place is None:
             raise SourceNotFoundError("the model does not say what it learned from")
-        if isinstance(model, StillModel):
-            from monitor.stills.opening import open_stills
-
-            return pictures_of(model, open_stills(place, layout=layout), work.pictures)
-        from monitor.datasets import open_data
-
-        return footage_of(model, open_data(place, layout=layout), work.frames)
+        return footage_of(model, _opened(model, place, layout), _progress(model, work))
     except MonitorError:
         if data is not None:
             raise
         return None
+
+
+def _thresholds_by(model: "Model | StillModel", work: LongWork) -> "Recalibrate | None":
+    """On what they were set on last; None: on what was kept apart when it learned."""
+    from monitor.exporting import recalibration_on
+
+    place = model.provenance.get("calibrated_on")
+    if place is None or model.calibration is None:
+        return None
+    try:
+        data = _opened(model, place, model.provenance.get("calibrated_layout"))
+    except MonitorError as error:
+        raise UsageError(
+            f"thresholds were set on {place}, which cannot be opened ({error}): name it, or other "
+            "normal footage, with --data"
+        ) from error
+    return recalibration_on(data, _progress(model, work))
+
+
+def _progress(model: "Model | StillModel", work: LongWork) -> "Progress":
+    return work.frames if model.detector.kind == "video" else work.pictures
+
+
+def _opened(model: "Model | StillModel", place: str, layout: str | None) -> "DataSet | StillSet":
+    from monitor.datasets import open_data
+    from monitor.stills.model import StillModel
+    from monitor.stills.opening import open_stills
+
+    stills = isinstance(model, StillModel)
+    return open_stills(place, layout=layout) if stills else open_data(place, layout=layout)
 
 
 def _plain(found: "Exported") -> dict[str, Any]:
@@ -169,7 +200,8 @@ def _lines(found: "Exported") -> list[str]:
 def _precision_lines(name: str, found: dict[str, Any]) -> list[str]:
     speed = found["measured"]
     lines = [
-        f"{name}: rank correlation with fp32 {found['rank_correlation']:.4f} over "
+        f"{name}: by {found['runtime']} rank correlation with fp32 "
+        f"{found['rank_correlation']:.4f} over "
         f"{found['clips']} clips (at least {found['rank_bound']:g} asked)"
     ]
     if found["auroc_fp32"] is not None:
@@ -177,6 +209,10 @@ def _precision_lines(name: str, found: dict[str, Any]) -> list[str]:
             f"{name}: AUROC {found['auroc']:.4f}, fp32 {found['auroc_fp32']:.4f}, over "
             f"{found['labelled']} labelled clips"
         )
+    if found["threshold"] is not None:
+        before, after = found["threshold"]
+        on = found["calibrated_on"] or "what was kept apart when it learned"
+        lines.append(f"{name}: threshold {before:.4g} -> {after:.4g}, set anew on {on}")
     lines.append(
         f"{name}: {speed['ms']:.1f} ms a clip here, fp32 {speed['fp32_ms']:.1f} ms "
         f"({speed['runtime']})"

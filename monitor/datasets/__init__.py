@@ -58,7 +58,7 @@ def open_data(
     if root.is_file() and not LAYOUTS[name].recognise(root):
         raise DataSetError(f"{root}: expected {LAYOUTS[name].looks_for}, found a file")
     return LAYOUTS[name].load(
-        Request(root.absolute(), labels, folder_rate_hz, strict=strict, fault=fault)
+        Request(root.resolve(), labels, folder_rate_hz, strict=strict, fault=fault)
     )
 
 

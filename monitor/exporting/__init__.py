@@ -7,11 +7,12 @@ detector at real clips, one of less precision also by its order of them and by i
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from models.export import to_onnx
+from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, UsageError
 from monitor.exporting.agreement import Agreement, agree, parity
 from monitor.exporting.examples import Examples, made_examples
@@ -24,12 +25,10 @@ from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel
-
-if TYPE_CHECKING:
-    from monitor.datasets import DataSet
-    from monitor.stills.still import StillSet
+from monitor.stills.still import StillSet
 
 AnyModel = Model | StillModel
+AnyData = DataSet | StillSet
 Recalibrate = Callable[[AnyModel], AnyModel]  # thresholds anew, on the same footage as before
 
 
@@ -41,29 +40,31 @@ class Footage:
     recalibrate: Recalibrate
 
 
-def footage_of(model: Model, data: "DataSet", progress: Progress = quiet) -> Footage:
-    """Of a video model; raises what reading the data raises."""
-    from monitor.exporting.examples import video_examples
+def footage_of(model: AnyModel, data: AnyData, progress: Progress = quiet) -> Footage:
+    """Of a model's kind of data; raises what reading it raises."""
+    from monitor.exporting.examples import still_examples, video_examples
+
+    if isinstance(data, StillSet):
+        assert isinstance(model, StillModel)
+        return Footage(still_examples(model, data), recalibration_on(data, progress))
+    assert isinstance(model, Model)
+    return Footage(video_examples(model, data), recalibration_on(data, progress))
+
+
+def recalibration_on(data: AnyData, progress: Progress = quiet) -> Recalibrate:
+    """Thresholds from this data, for what was promised before."""
     from monitor.pipeline import recalibrate
-
-    def anew(found: AnyModel) -> AnyModel:
-        assert isinstance(found, Model)
-        return recalibrate(found, data, progress=progress)
-
-    return Footage(video_examples(model, data), anew)
-
-
-def pictures_of(model: StillModel, data: "StillSet", progress: Progress = quiet) -> Footage:
-    """Of a still-image model; raises what reading the data raises."""
-    from monitor.exporting.examples import still_examples
     from monitor.stills.pipeline import calibrate_stills
 
     def anew(found: AnyModel) -> AnyModel:
-        assert isinstance(found, StillModel)
+        if isinstance(found, Model):
+            assert isinstance(data, DataSet)
+            return recalibrate(found, data, progress=progress)
+        assert isinstance(data, StillSet)
         share = found.calibrated().share
         return calibrate_stills(found, data, false_alarm_share=share, progress=progress)
 
-    return Footage(still_examples(model, data), anew)
+    return anew
 
 
 def export_model(
@@ -177,10 +178,21 @@ def _smaller(model: AnyModel, whole: Exported, footage: Footage, precision: Prec
     except CalibrationError as error:
         raise CalibrationError(f"the {precision} scores give no threshold: {error}") from error
     assert anew.calibration is not None
+    report[precision] |= {
+        "threshold": [_threshold(model), _threshold(anew)],
+        "calibrated_on": anew.provenance.get("calibrated_on"),
+    }
+    calibration = anew.calibration.to_dict()
     facts = replace(
-        small.facts, calibration=anew.calibration.to_dict(), provenance=dict(anew.provenance)
+        small.facts, calibration=calibration, provenance=dict(anew.provenance), report=report
     )
     return replace(small, facts=facts)
+
+
+def _threshold(model: AnyModel) -> float:
+    if isinstance(model, StillModel):
+        return model.calibrated().threshold
+    return model.calibrated().rule.enter
 
 
 def _told(found: Agreement, whole: Exported, small: Exported) -> dict[str, Any]:
@@ -188,7 +200,7 @@ def _told(found: Agreement, whole: Exported, small: Exported) -> dict[str, Any]:
     name = installed(small.facts)[0]
     before, after = (measured(e, [name])[name] for e in (whole, small))
     speed = {"runtime": name, "fp32_ms": 1e3 * before, "ms": 1e3 * after, "vnni": has_vnni()}
-    return vars(found) | {"measured": speed}
+    return vars(found) | {"measured": speed, "threshold": None, "calibrated_on": None}
 
 
 def _versions() -> dict[str, str]:

@@ -60,7 +60,7 @@ def open_stills(
         UsageError: If there is no such layout or protocol at all.
         SourceNotFoundError: If there is nothing at `path`.
     """
-    root = Path(path).absolute()
+    root = Path(path).resolve()
     if not root.exists():
         raise SourceNotFoundError(f"{path}: expected pictures, found nothing there")
     asked = protocol or normal

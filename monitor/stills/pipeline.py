@@ -282,12 +282,16 @@ def calibrate_stills(
         CalibrationError: If the pictures are too few, or scores say nothing.
         SourceError: If no picture can be read, or one cannot and it is `strict`.
     """
-    model = replace(model, provenance=dict(model.provenance))
+    model = replace(model, provenance=model.provenance | _set_on(data))
     stills = data.train or tuple(still for still in data.test if still.label is not True)
     if str(data.root) == model.provenance.get("data"):
         stills = split_stills(stills, int(model.provenance["seed"])).calibration
         log.warning("the model learned from these pictures: only what was kept apart is taken")
     return _calibrated(model, stills, false_alarm_share, progress, strict=strict)
+
+
+def _set_on(data: StillSet) -> dict[str, Any]:
+    return {"calibrated_on": str(data.root), "calibrated_layout": data.layout}
 
 
 def _calibrated(

@@ -47,6 +47,8 @@ def test_labels_raise_the_threshold_and_what_is_lost_is_said(
     assert answer.status == 0, answer.err
     after = load_model(model).calibrated()
     assert after.rule.enter == pytest.approx(enter * 1.3)
+    further = (after.rule.enter - after.median) / (enter - after.median)
+    assert load_model(model).provenance["raised_by"] == pytest.approx(further)
     assert f"{enter:.4g} -> {after.rule.enter:.4g}" in answer.out
     assert "3 normal taken; left out: 1 of another model" in answer.out
     assert "2 more of this model are not labelled" in answer.out

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,13 @@ from monitor.errors import UsageError
 from monitor.exporting import agreement, export_model, footage_of
 from monitor.exporting.agreement import agree, examined, parity
 from monitor.exporting.examples import Examples, made_examples, video_examples
+from monitor.model import load_model, save_model
+from monitor.pipeline import calibrate_model
 from monitor.runtimes import Found
 from monitor.runtimes.choosing import make_runtime
 from monitor.runtimes.cpu import has_bf16
 from tests.monitor.cli.calling import call
-from tests.monitor.footage import TINY
+from tests.monitor.footage import TINY, write_clip
 from tests.monitor.runtimes.conftest import World
 
 
@@ -70,7 +73,8 @@ def compare(
 ) -> agreement.Agreement:
     whole, small = replace(world.onnx), replace(world.onnx)
     runs = {id(whole): Scores(before), id(small): Scores(after)}
-    monkeypatch.setattr(agreement, "runtime_of", lambda exported: runs[id(exported)])
+    monkeypatch.setattr(agreement, "installed", lambda _facts: ["fake"])
+    monkeypatch.setattr(agreement, "make_runtime", lambda exported, _name: runs[id(exported)])
     clips = np.zeros((len(before), 1, 1, 1, 1), np.uint8)
     return agree(whole, small, Examples(clips, clips, labels, "made"))
 
@@ -103,13 +107,11 @@ def test_a_changed_auroc_is_refused_even_where_the_order_holds_mostly(
         compare(world, scores, after, labels, monkeypatch)
 
 
+@pytest.mark.usefixtures("lenient")
 @pytest.mark.parametrize("to", ["openvino", "onnx"])
 def test_int8_is_quantised_checked_and_calibrated_anew(
     world: World, to: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("nncf")
-    monkeypatch.setattr(agreement, "RANK_BOUND", 0.5)  # so small a network has little to give
-    monkeypatch.setattr(agreement, "AUROC_BOUND", 0.2)
     monkeypatch.setattr("monitor.exporting.to_onnx", lambda _detector: GRAPHS[0])
     GRAPHS[:] = [to_graph(world)]
     footage = footage_of(world.model, open_data(world.data))
@@ -125,6 +127,64 @@ def test_int8_is_quantised_checked_and_calibrated_anew(
     assert after is not None
     assert after["rule"]["enter"] != before["rule"]["enter"]
     assert after["promised_per_day"] == before["promised_per_day"]
+
+
+@pytest.fixture
+def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So small a network has little to give."""
+    pytest.importorskip("nncf")
+    monkeypatch.setattr(agreement, "RANK_BOUND", 0.5)
+    monkeypatch.setattr(agreement, "AUROC_BOUND", 0.2)
+
+
+@pytest.fixture
+def recalibrated(world: World, tmp_path: Path) -> Path:
+    """The model with a threshold from other footage, as labels raised it half as far again."""
+    write_clip(tmp_path / "other", 90, seed=5)
+    model = calibrate_model(world.model, open_data(tmp_path / "other"), false_alarms_per_day=300)
+    calibration = model.calibrated().further(1.5)
+    provenance = model.provenance | {"raised_by": 1.5}
+    path = tmp_path / "again.pt"
+    save_model(replace(model, calibration=calibration, provenance=provenance), path)
+    return path
+
+
+@pytest.mark.usefixtures("lenient")
+def test_int8_is_calibrated_on_what_the_model_was_calibrated_on(
+    recalibrated: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "small.oddwatch"
+    answer = call(capsys, "export", recalibrated, "--to", "onnx", "--int8", "-o", out)
+    assert answer.status == 0, answer.err
+    assert f"set anew on {tmp_path / 'other'}" in answer.out
+    before, small = load_model(recalibrated).calibrated(), load_model(out)
+    after = small.calibrated()
+    assert after.promised_per_day == 300
+    assert after.footage_s == before.footage_s
+    assert after.rule.enter == pytest.approx(before.rule.enter, rel=0.25)
+    assert small.provenance["raised_by"] == 1.5
+    assert "labels had raised the threshold 1.5 times" in after.notes[-1]
+
+
+@pytest.mark.usefixtures("lenient")
+def test_int8_is_not_calibrated_on_anything_else_unasked(
+    recalibrated: Path, world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "other").rename(tmp_path / "gone")
+    out = tmp_path / "small.oddwatch"
+    words = ("export", recalibrated, "--to", "onnx", "--int8", "-o", out)
+    answer = call(capsys, *words)
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
+    assert f"thresholds were set on {tmp_path / 'other'}, which cannot be opened" in answer.err
+    assert not out.exists()
+    assert call(capsys, *words, "--data", world.data).status == 0
+    assert load_model(out).provenance["calibrated_on"] == str(world.data)
+
+
+def test_a_set_is_the_same_by_another_name(world: World, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(world.data)
+    for name in (tmp_path / "link", world.data.parent / ".." / world.data.parent.name / "set"):
+        assert str(open_data(name).root) == world.model.provenance["data"]
 
 
 GRAPHS: list[Any] = []
