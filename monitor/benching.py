@@ -13,6 +13,10 @@ from math import floor
 from pathlib import Path
 from statistics import median
 
+from monitor.capture.pictures import analysed_size
+from monitor.capture.records import CaptureSettings
+from monitor.capture.ring import Head, Ring
+from monitor.capture.stats import PictureMeter
 from monitor.clips import cut_clips, prepared
 from monitor.errors import MonitorError, SourceError
 from monitor.footage import fit_size
@@ -24,6 +28,7 @@ from monitor.runtimes.choosing import installed, make_runtime
 from monitor.runtimes.cpu import cores, has_bf16
 from monitor.scoring import lanes_of
 from monitor.sources import open_source
+from monitor.sources.late import LateFrame
 from monitor.stills.model import StillModel
 
 FRAMES = 150  # decoded
@@ -47,7 +52,8 @@ class Speed:
     detector: str
     runtime: str
     precision: str
-    resize: Cost  # of a frame, to the detector's size
+    watched_hz: float  # frames of a live camera that are looked at, the model's rate
+    resize: Cost  # of such a frame, to the detector's size
     cost: Cost  # of a clip alone, as live
     failed: str = ""  # why there is no cost
 
@@ -60,7 +66,8 @@ class Bench:
     size: tuple[int, int]
     rate_hz: float
     cores: int
-    decode: Cost  # of a frame, converted to RGB
+    decode: Cost  # of a frame
+    watch: Cost  # of one that is looked at: converted, measured and put where it is scored from
     speeds: tuple[Speed, ...]
     end_to_end: Cost | None  # per frame of the video, by the model's own runtime; None: no model
 
@@ -80,29 +87,31 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
         decode, frames = _decode(source.frames())
         if not frames:
             raise SourceError(f"{video}: expected a video with frames, found none")
-        rate = source.rate_hz or 25.0
-    size = (frames[0].image.shape[0], frames[0].image.shape[1])
+        size, rate = source.size, source.rate_hz or 25.0
+    watch, seen = _watched(frames, size)
     models = _unlearned(size) if model is None else [model]
     speeds = tuple(
-        speed for one in models for speed in _speeds(one, frames, video, exports=exports)
+        speed for one in models for speed in _speeds(one, seen, rate, video, exports=exports)
     )
     whole = _end_to_end(model, video) if isinstance(model, Model) else None
-    return Bench(video.name, size, rate, cores(), decode, speeds, whole)
+    return Bench(video.name, size, rate, cores(), decode, watch, speeds, whole)
 
 
 def cameras(found: Bench, speed: Speed, scored_hz: float, most_ms: float) -> int:
     """How many cameras like the video, each scored so often, this machine carries.
 
-    Every frame of each is decoded. Bound by the processors, by the one scorer's own pace, and by
-    `most_ms` from a frame's coming to its score if all cameras are due at once.
+    Every frame of each is decoded, and looked at as often as the model learned; clips are of such
+    frames. Bound by the processors, by the one scorer's own pace, and by `most_ms` from a frame's
+    coming to its score if all cameras are due at once.
     """
     if speed.failed:
         return 0
-    clip_s = speed.resize.cpu_s + speed.cost.cpu_s
-    busy_s = found.rate_hz * found.decode.cpu_s + scored_hz * clip_s
+    look_s = found.watch.cpu_s + speed.resize.cpu_s
+    busy_s = found.rate_hz * found.decode.cpu_s + speed.watched_hz * look_s
+    busy_s += scored_hz * speed.cost.cpu_s
     by_cores = SHARE * found.cores / busy_s
     by_scorer = SHARE / (scored_hz * speed.cost.wall_s)
-    before_s = found.decode.wall_s + speed.resize.wall_s
+    before_s = found.decode.wall_s + found.watch.wall_s + speed.resize.wall_s
     by_latency = (most_ms / 1e3 - before_s) / speed.cost.wall_s
     return max(0, floor(min(by_cores, by_scorer, by_latency)))
 
@@ -125,22 +134,44 @@ def _unlearned(size: tuple[int, int]) -> Iterator[Model]:
 
 
 def _speeds(
-    model: Model | StillModel, frames: Sequence[Frame], video: Path, *, exports: bool
+    model: Model | StillModel,
+    frames: Sequence[Frame],
+    rate_hz: float,
+    video: Path,
+    *,
+    exports: bool,
 ) -> Iterator[Speed]:
     spec = model.detector.spec
+    watched_hz = min(rate_hz, model.rate_hz or rate_hz if isinstance(model, Model) else rate_hz)
     resize = _cost([lambda f=f: prepared(f, spec) for f in frames])  # type: ignore[misc]
     clips = list(islice(cut_clips(frames, spec), CLIPS))
     if not clips:
         raise SourceError(f"{video}: {len(frames)} frames hold no clip of {spec.span}")
     for runtime, precision, make in _runtimes(model, clips, exports=exports):
-        yield _speed((model.detector.name, runtime, precision), resize, make, clips)
+        yield _speed((model.detector.name, runtime, precision), watched_hz, resize, make, clips)
+
+
+def _watched(frames: Sequence[Frame], size: tuple[int, int]) -> tuple[Cost, list[Frame]]:
+    """What a capture process does with a frame, and the frames as they are scored."""
+    analysed = analysed_size(size, CaptureSettings("bench", "").width)
+    largest = max(analysed[0] * analysed[1], size[0] * size[1])
+    meter, ring = PictureMeter(), Ring.private(2, 3 * largest)
+    seen: list[Frame] = []
+
+    def look(frame: Frame) -> None:
+        image = frame.shrunk(analysed, 3) if isinstance(frame, LateFrame) else frame.image
+        stats = meter.measure(image, frame.time_s)
+        ring.write(image, Head(0, frame.index, 0, frame.time_s, 0.0, analysed, stats))
+        seen.append(Frame(image, frame.index, frame.time_s))
+
+    cost = _cost([lambda f=f: look(f) for f in frames])  # type: ignore[misc]
+    ring.close()
+    return cost, seen
 
 
 def _decode(stream: Iterator[Frame]) -> tuple[Cost, list[Frame]]:
     wall, cpu = time.perf_counter(), time.process_time()
     frames = list(islice(stream, FRAMES))
-    for frame in frames:
-        frame.image  # noqa: B018  converts it to RGB
     count = max(1, len(frames))
     return Cost((time.perf_counter() - wall) / count, (time.process_time() - cpu) / count), frames
 
@@ -162,6 +193,7 @@ def _cost(acts: Sequence[Callable[[], object]]) -> Cost:
 
 def _speed(
     named: tuple[str, str, str],  # detector, runtime, precision
+    watched_hz: float,
     resize: Cost,
     make: Callable[[], Runtime],
     clips: Sequence[Clip],
@@ -174,8 +206,8 @@ def _speed(
 
         cost = _cost([lambda clip=clip: score(clip) for clip in clips])  # type: ignore[misc]
     except MonitorError as error:
-        return Speed(*named, resize, Cost(0, 0), str(error))
-    return Speed(*named, resize, cost)
+        return Speed(*named, watched_hz, resize, Cost(0, 0), str(error))
+    return Speed(*named, watched_hz, resize, cost)
 
 
 Way = tuple[str, str, Callable[[], Runtime]]  # runtime, precision, how to make it

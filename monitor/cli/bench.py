@@ -42,8 +42,9 @@ def bench(
     """Measure decoding, resizing and scoring, and say how many cameras that comes to.
 
     Each runtime that is installed is measured, at each precision; without --model, every video
-    detector on torch. Cameras are like the video, each with every frame decoded and R frames per
-    second scored, none later than L milliseconds after it came. Whatever else runs on the machine
+    detector on torch. Cameras are like the video, each with every frame decoded, as many looked at
+    for motion and faults as the model learned of a second, and R scored, none later than L
+    milliseconds after it came. Whatever else runs on the machine
     makes it slower while it is measured.
 
     \b
@@ -79,7 +80,10 @@ def _tell(found: "Bench", carried: Carried, under_ms: float) -> None:
         f"{found.cores} processors; {found.video}, {width}x{height} at {found.rate_hz:.3g} frames "
         "per second"
     )
-    rows = [["decode a frame", *_cost(found.decode.wall_s, found.decode.cpu_s)]]
+    rows = [
+        ["decode a frame", *_cost(found.decode.wall_s, found.decode.cpu_s)],
+        ["watch it", *_cost(found.watch.wall_s, found.watch.cpu_s)],
+    ]
     resized = {speed.detector: speed.resize for speed in found.speeds}
     rows += [
         [f"resize it for {name}", *_cost(cost.wall_s, cost.cpu_s)] for name, cost in resized.items()

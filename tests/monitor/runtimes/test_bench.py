@@ -11,18 +11,19 @@ from monitor.cli import main
 from monitor.model import load_model
 from tests.monitor.runtimes.conftest import World
 
-TWENTY = Speed("d", "openvino", "fp32", Cost(0.001, 0.001), Cost(0.010, 0.020))
-MACHINE = Bench("v", (1, 1), 25.0, 4, Cost(0.002, 0.002), (TWENTY,), None)
+TWENTY = Speed("d", "openvino", "fp32", 10.0, Cost(0.001, 0.001), Cost(0.010, 0.020))
+MACHINE = Bench("v", (1, 1), 25.0, 4, Cost(0.002, 0.002), Cost(0.001, 0.001), (TWENTY,), None)
 
 
 def test_cameras_are_what_the_processors_and_the_scorer_carry_in_time() -> None:
-    # a camera costs 25 x 2 ms of decoding and 2 x 21 ms of scoring: 92 ms of 0.8 x 4 s
-    assert cameras(MACHINE, TWENTY, 2.0, 1000) == 34
+    # a camera costs 25 x 2 ms of decoding, 10 x 2 ms of watching and 2 x 20 ms of scoring: 110 ms
+    # of 0.8 x 4 s
+    assert cameras(MACHINE, TWENTY, 2.0, 1000) == 29
     # at 20 a second one scorer of 10 ms has 5 cameras' worth in a second, of which 0.8 are used
     assert cameras(replace(MACHINE, cores=64), TWENTY, 20.0, 1000) == 4
-    # all due at once, the last waits for all clips: 10 ms each, 3 ms before they come
+    # all due at once, the last waits for all clips: 10 ms each, 4 ms before they come
     assert cameras(MACHINE, TWENTY, 2.0, 100) == 9
-    assert cameras(MACHINE, TWENTY, 2.0, 2) == 0
+    assert cameras(MACHINE, TWENTY, 2.0, 4) == 0
     assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0, 1000) == 0
 
 
@@ -48,6 +49,8 @@ def test_a_model_s_runtimes_are_measured(world: World) -> None:
     assert all(speed.cost.wall_s > 0 and not speed.failed for speed in found.speeds)
     assert found.end_to_end is not None
     assert found.decode.wall_s > 0
+    assert found.watch.cpu_s > 0
+    assert all(0 < speed.watched_hz <= found.rate_hz for speed in found.speeds)
 
 
 def test_what_there_is_no_video_of_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
