@@ -5,7 +5,7 @@ normal it is. It knows nothing of cameras, files, thresholds or alerts.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from models.errors import NotFittedError, ShapeError
 from models.spec import ClipSpec
+from models.steps import Budget, Log, Step, silent
 
 __all__ = [
     "Budget",
@@ -40,40 +41,7 @@ class Findings:
     terms: dict[str, Tensor] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Budget:
-    """When learning has to end: after so many seconds, so many steps, or whichever is first."""
-
-    seconds: float | None = None
-    steps: int | None = None
-
-    def spent(self, seconds: float, steps: int) -> float:
-        """The share that is used up, 0 at the start, 1 at the end."""
-        shares = [0.0]
-        if self.seconds is not None:
-            shares.append(seconds / self.seconds if self.seconds > 0 else 1.0)
-        if self.steps is not None:
-            shares.append(steps / self.steps if self.steps > 0 else 1.0)
-        return min(1.0, max(shares))
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step of learning, for progress bars, loss curves and checkpoints."""
-
-    stage: str  # what is being learned, e.g. "generator", "motion"
-    index: int  # steps so far, this one counted
-    seconds: float  # since learning began, earlier runs that were resumed included
-    spent: float  # share of the budget, 0 to 1
-    losses: dict[str, float]  # "generator/intensity" and the like, weighted as they are added
-
-
-Log = Callable[[Step], None]
 Clips = Iterable[Tensor]  # batches (B, T, C, H, W); iterated once per epoch, so not a generator
-
-
-def silent(_step: Step) -> None:
-    """A log for those who do not want one."""
 
 
 class Detector(nn.Module, ABC):

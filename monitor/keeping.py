@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from models import ranks
-from models.detector import Log, Step
+from models.steps import Log, Step
 from monitor.errors import DeviceError, StoreError
 
 log = logging.getLogger(__name__)
@@ -51,6 +50,8 @@ class Keeper:
 
     def __call__(self, step: Step) -> None:
         """A step was made."""
+        from models import ranks  # late: what calibrates without torch makes notes too
+
         self._provenance |= {"steps": step.index, "minutes": step.seconds / 60}
         due = time.monotonic() - self._saved_s >= SAVE_EVERY_S
         if due or ranks.is_asked_to_stop():  # torchrun waits half a minute, then it kills

@@ -1,7 +1,8 @@
 """The offline flow: footage in, a trained and calibrated model out.
 
 What scores, calibrates and watches takes its readings from `monitor.readings`, so that a threshold
-is compared with what it was set on. Scoring a data set is in `monitor.scored`.
+is compared with what it was set on. Scoring a data set is in `monitor.scored`. Torch is imported by
+what learns: exported models are calibrated where there is none.
 """
 
 import logging
@@ -10,14 +11,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from models import ranks
-from models.detector import Budget, Detector, Log, silent
-from models.registry import build, kind_of
+from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule
 from monitor.calibration import Recording, calibrate
 from monitor.clips import FASTER
@@ -30,9 +28,7 @@ from monitor.model import Model, check_writable, save_model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Reading
-from monitor.runtimes.pytorch import told_of
 from monitor.scoring import device_of
-from monitor.together import learning_together
 from monitor.training import (
     ClipLoader,
     Segment,
@@ -42,6 +38,9 @@ from monitor.training import (
     thinned,
     whole_segments,
 )
+
+if TYPE_CHECKING:
+    from models.detector import Detector
 
 __all__ = [
     "Progress",
@@ -64,13 +63,17 @@ HIGHEST_SHARE = 0.995  # of normal frames lie under the top of the map scale
 
 def new_detector(
     name: str, preset: str, options: Mapping[str, Any], data: DataSet, *, seed: int
-) -> Detector:
+) -> "Detector":
     """An untrained detector for a data set; a `lite` one takes the shape of its pictures.
 
     Raises:
         UnknownDetectorError: If there is no such detector.
         OptionError: If there is no such preset or option, or a value is refused.
     """
+    import torch
+
+    from models.registry import build, kind_of
+
     kind_of(name)
     torch.manual_seed(seed)
     detector = build(name, preset, **options)
@@ -82,7 +85,7 @@ def new_detector(
 
 
 def train_model(  # noqa: PLR0913
-    detector: Detector,
+    detector: "Detector",
     data: DataSet,
     *,
     budget: Budget,
@@ -122,6 +125,8 @@ def train_model(  # noqa: PLR0913
         TrainingError: If learning cannot go on.
         StoreError: If the file cannot be written.
     """
+    from models import ranks
+
     path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
@@ -168,6 +173,12 @@ def _fit(
     keeper: Keeper,
     cache: FrameCache | None,
 ) -> None:
+    import torch
+
+    from models import ranks
+    from monitor.runtimes.pytorch import told_of
+    from monitor.together import learning_together
+
     detector = model.trained()
     device = str(device_of(detector))
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
@@ -209,7 +220,7 @@ def segment_names(segments: Sequence[Segment]) -> list[str]:
     return [f"{s.video.name} {s.start}-{s.stop}" for s in segments]
 
 
-def _check_length(parts: Split, detector: Detector, rate_hz: float | None) -> None:
+def _check_length(parts: Split, detector: "Detector", rate_hz: float | None) -> None:
     """Refuse footage of which a part, taken at that rate, has no clip."""
     span = detector.spec.span
     for part in (parts.fit, parts.held_out):

@@ -68,7 +68,6 @@ def calibrate(
                oddwatch calibrate door.pt --from-labels oddwatch --camera door
                oddwatch calibrate bottle.pt good-bottles --false-alarm-share 0.005
     """  # noqa: D301
-    from monitor.model import choose_device
     from monitor.stills.model import StillModel, open_model
 
     for rate, name in (
@@ -80,7 +79,7 @@ def calibrate(
     labels = None if from_labels is None else FromLabels(from_labels, camera, watched)
     _check_ways(data, labels, (camera, watched), false_alarms_per_day)
     path = model if out is None else out
-    loaded = open_model(model, choose_device(device))
+    loaded = open_model(model, device)
     stills = isinstance(loaded, StillModel)
     other = (
         {"--false-alarms-per-day": false_alarms_per_day}

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monitor.datasets import DataSet
     from monitor.model import Model
 
-FALSE_ALARMS_PER_DAY = 24.0  # as monitor.pipeline has it, which would import torch
+FALSE_ALARMS_PER_DAY = 24.0  # as monitor.pipeline has it, which takes its time to import
 
 
 def train(

@@ -1,6 +1,7 @@
 """The still-image flow: normal pictures in, a trained and calibrated model out.
 
-Judging pictures is in `monitor.stills.judging`, scoring a set in `monitor.stills.scored`.
+Judging pictures is in `monitor.stills.judging`, scoring a set in `monitor.stills.scored`. Torch is
+imported by what learns, as in `monitor.pipeline`.
 """
 
 import logging
@@ -8,16 +9,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
-from models import ranks
-from models.augmentation import MILD, NONE, Augmentation
-from models.detector import Budget, Detector, Log, silent
 from models.errors import OptionError
-from models.registry import build, kind_of
+from models.steps import Budget, Log, silent
 from monitor.clips import prepare
 from monitor.errors import (
     CalibrationError,
@@ -33,15 +30,16 @@ from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
-from monitor.runtimes.pytorch import told_of
 from monitor.scoring import device_of
 from monitor.stills.judging import judged
-from monitor.stills.loader import StillLoader
 from monitor.stills.model import StillModel, save_still_model
 from monitor.stills.split import StillSplit, split_stills
 from monitor.stills.still import Still, StillSet
 from monitor.stills.threshold import FALSE_ALARM_SHARE, calibrate_scores
-from monitor.together import learning_together
+
+if TYPE_CHECKING:
+    from models.augmentation import Augmentation
+    from models.detector import Detector
 
 __all__ = ["calibrate_stills", "judged", "new_still_detector", "train_stills"]
 
@@ -53,7 +51,7 @@ SIDE_MULTIPLES = (16, 32, 64)  # of the `lite` size, what more halvings may need
 
 def new_still_detector(
     name: str, preset: str, options: Mapping[str, Any], data: StillSet, *, seed: int
-) -> Detector:
+) -> "Detector":
     """An untrained still-image detector; a `lite` one takes the shape of the set's pictures.
 
     Raises:
@@ -62,6 +60,10 @@ def new_still_detector(
         OptionError: If there is no such preset or option, or a value is refused.
         SourceError: If none of the pictures can be read.
     """
+    import torch
+
+    from models.registry import build
+
     check_image_detector(name)
     torch.manual_seed(seed)
     detector = build(name, preset, **options)
@@ -81,6 +83,8 @@ def new_still_detector(
 
 def check_image_detector(name: str) -> None:
     """Refuse the name of a detector for video; raises as `new_still_detector`."""
+    from models.registry import kind_of
+
     if kind_of(name).kind != "image":
         raise UsageError(
             f"{name} watches video; still pictures take a still-image detector "
@@ -102,13 +106,13 @@ def _first_size(data: StillSet) -> tuple[int, int]:
 
 
 def train_stills(  # noqa: PLR0913
-    detector: Detector,
+    detector: "Detector",
     data: StillSet,
     *,
     budget: Budget,
     seed: int = 0,
     preset: str = "lite",
-    augment: Augmentation = MILD,
+    augment: "Augmentation | None" = None,
     false_alarm_share: float = FALSE_ALARM_SHARE,
     path: Path | None = None,
     strict: bool = False,
@@ -128,7 +132,7 @@ def train_stills(  # noqa: PLR0913
             or it calibrates on what it learned from. With a budget of steps and on a CPU, the
             same seed gives the same model.
         preset: Noted in the file.
-        augment: How the pictures that are learned from are varied.
+        augment: How the pictures that are learned from are varied; None: mildly.
         false_alarm_share: Of normal pictures, what the threshold is set for. Too few pictures to
             promise that is said in the calibration; too few for any leave it None, with a note.
         path: Where to save.
@@ -143,6 +147,10 @@ def train_stills(  # noqa: PLR0913
         TrainingError: If learning cannot go on.
         StoreError: If the file cannot be written.
     """
+    from models import ranks
+    from models.augmentation import MILD
+
+    augment = MILD if augment is None else augment
     path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
@@ -173,12 +181,20 @@ def _fit(  # noqa: PLR0913
     model: StillModel,
     parts: StillSplit,
     budget: Budget,
-    chance: tuple[int, Augmentation],
+    chance: "tuple[int, Augmentation]",
     keeper: Keeper,
     cache: FrameCache | None,
     *,
     strict: bool,
 ) -> None:
+    import torch
+
+    from models import ranks
+    from models.augmentation import NONE
+    from monitor.runtimes.pytorch import told_of
+    from monitor.stills.loader import StillLoader
+    from monitor.together import learning_together
+
     detector = model.trained()
     seed, augment = chance
     seed += int(detector.training_state.get("step", 0))  # resumed: other shuffles than before
@@ -222,7 +238,7 @@ def _note_broken(model: StillModel, broken: Mapping[str, str]) -> None:
         )
 
 
-def _check_varied(stills: Sequence[Still], detector: Detector, *, strict: bool) -> None:
+def _check_varied(stills: Sequence[Still], detector: "Detector", *, strict: bool) -> None:
     """Refuse pictures that are all the same; stops at the first that differs."""
     first = None
     for still in stills:
@@ -244,7 +260,7 @@ def _check_varied(stills: Sequence[Still], detector: Detector, *, strict: bool) 
 
 
 def _provenance(
-    data: StillSet, parts: StillSplit, seed: int, augment: Augmentation, detector: Detector
+    data: StillSet, parts: StillSplit, seed: int, augment: "Augmentation", detector: "Detector"
 ) -> dict[str, Any]:
     """Plain values that say where a model comes from."""
     remarks: Iterable[str] = getattr(detector, "remarks", ())

@@ -1,4 +1,4 @@
-"""score, watch and inspect on exported models where torch cannot be imported."""
+"""score, watch, inspect and calibrate on exported models where torch cannot be imported."""
 
 import json
 import os
@@ -10,9 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from monitor.datasets import open_data
 from monitor.model import load_model
-from monitor.runtimes import Exported, read_export, write_export
+from monitor.pipeline import calibrate_model
+from monitor.runtimes import Exported, read_export, with_calibration, write_export
+from monitor.stills.model import load_still_model
 from monitor.stills.threshold import calibrate_scores
+from tests.monitor.footage import write_set
 from tests.monitor.runtimes.conftest import World
 from tests.monitor.stills.sets import pictures
 
@@ -64,6 +68,20 @@ def test_watch_watches(world: World, tmp_path: Path) -> None:
     assert '"readings":' in answer.stdout.replace('" :', '":')
 
 
+def test_calibrate_calibrates(world: World, tmp_path: Path) -> None:
+    place = tmp_path / "door.oddwatch"
+    bare = with_calibration(world.onnx, None, world.onnx.provenance)
+    write_export(bare, place)
+    data = write_set(tmp_path / "set", n_train=2, n_frames=200)
+    answer = oddwatch("calibrate", place, data, "--json", cache=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    told = json.loads(answer.stdout)["calibration"]
+    expected = calibrate_model(load_model(world.onnx_file), open_data(data)).calibrated()
+    found = load_model(place).calibrated()
+    assert found.rule.enter == pytest.approx(expected.rule.enter, rel=1e-4)
+    assert told["rule"]["enter"] == found.rule.enter
+
+
 @pytest.fixture(scope="session")
 def still_file(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A judge of pictures: the video graph of one frame would do, but for its length."""
@@ -98,6 +116,15 @@ def test_inspect_inspects(still_file: Path, tmp_path: Path) -> None:
     lines = [json.loads(line) for line in answer.stdout.splitlines()]
     assert [Path(line["path"]).name for line in lines[:3]] == ["000.png", "001.png", "002.png"]
     assert all(line["verdict"] in ("ok", "defective") for line in lines[:3])
+
+
+def test_calibrate_calibrates_on_pictures(still_file: Path, tmp_path: Path) -> None:
+    place, good = tmp_path / "plate.oddwatch", tmp_path / "good"
+    pictures(good, 40)
+    answer = oddwatch("calibrate", still_file, good, "-o", place, cache=tmp_path)
+    assert answer.returncode == 0, answer.stderr
+    before, after = load_still_model(still_file), load_still_model(place)
+    assert after.calibrated().threshold != before.calibrated().threshold
 
 
 @pytest.mark.slow
