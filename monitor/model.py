@@ -202,7 +202,7 @@ def versions() -> dict[str, str]:
 
 
 def choose_device(asked: str) -> str:
-    """`auto` is the GPU where there is one.
+    """`auto` is the GPU where there is one, and torch to use it.
 
     Raises:
         UsageError: If CUDA is asked for and there is none, or the name is not known.
@@ -211,12 +211,18 @@ def choose_device(asked: str) -> str:
         raise UsageError(f"device {asked!r} is not known; known are auto, cpu, cuda")
     if asked == "cpu":
         return asked
-    import torch
-
-    there = torch.cuda.is_available()
+    there = _has_cuda()
     if asked == "cuda" and not there:
         raise UsageError("device cuda was asked for, but torch finds no CUDA device here; use cpu")
-    return "cuda" if asked == "cuda" or (asked == "auto" and there) else "cpu"
+    return "cuda" if there else "cpu"
+
+
+def _has_cuda() -> bool:
+    try:
+        import torch
+    except ModuleNotFoundError:
+        return False
+    return torch.cuda.is_available()
 
 
 def _check_cpu(device: str, path: Path) -> None:

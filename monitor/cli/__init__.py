@@ -32,7 +32,7 @@ from monitor.cli.status import status as status_command
 from monitor.cli.train import train as train_command
 from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, UsageError
 from monitor.memory import give_back_large_blocks
 from monitor.waiting import let_waiting_threads_sleep
 
@@ -41,6 +41,7 @@ __all__ = ["app", "main"]
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 NOBODY_READS = 1  # as typer has it; `oddwatch events list | head -1` is not worth a word
 WRONG_USE = ("OptionError", "UnknownDetectorError")  # of models.errors, which would import torch
+OURS = ("monitor", "models")  # missing, these are a fault of the program
 
 app = typer.Typer(
     name="oddwatch",
@@ -131,6 +132,8 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
 
 
 def _explain(error: Exception, *, debug: bool) -> tuple[str, int]:
+    if isinstance(error, ModuleNotFoundError):
+        error = _of_missing(error)
     if isinstance(error, MonitorError):
         return str(error), error.exit_status
     if any(kind.__module__ == "models.errors" for kind in type(error).__mro__):
@@ -146,6 +149,17 @@ def _explain(error: Exception, *, debug: bool) -> tuple[str, int]:
         return _os_error(error), 1
     hint = "" if debug else "; --debug shows the trace"
     return f"unexpected {type(error).__name__}: {error}{hint}", 1
+
+
+def _of_missing(error: ModuleNotFoundError) -> Exception:
+    """What to say of a package that is not there: small installs leave out much, such as torch."""
+    package = (error.name or OURS[0]).partition(".")[0]
+    if package in OURS:
+        return error
+    return UsageError(
+        f"{package} is not installed here, and this command needs it: pip install oddwatch, or "
+        "run it on a machine that has it"
+    )
 
 
 def _os_error(error: OSError) -> str:

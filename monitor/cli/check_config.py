@@ -198,12 +198,19 @@ def _of_camera(camera: CameraSettings) -> Iterator[Finding]:
 
 
 def _of_learning(camera: CameraSettings, where: str) -> Iterator[Finding]:
-    from models.registry import DETECTORS
-
-    if not camera.model and not camera.learn:
+    if camera.model:
+        return
+    if not camera.learn:
         text = f'{where}: has nothing to judge by: give model = "FILE" or learn = "15 min"'
         yield Finding("error", text)
-    elif camera.learn and camera.detector not in DETECTORS:
+        return
+    try:
+        from models.registry import DETECTORS
+    except ModuleNotFoundError as error:
+        text = f"{where}: learn: {error.name} is not installed here, and learning needs it"
+        yield Finding("error", f'{text}: give model = "FILE", of oddwatch export')
+        return
+    if camera.detector not in DETECTORS:
         known = [name for name, detector in DETECTORS.items() if detector.kind == "video"]
         text = f"{where}: detector: {camera.detector} is not known; {near(camera.detector, known)}"
         yield Finding("error", text)

@@ -80,6 +80,17 @@ def test_python_m_monitor_is_the_same() -> None:
         (UnknownDetectorError("no detector 'x'"), 2, "no detector 'x'"),
         (PermissionError(13, "Permission denied", "a.pt"), 1, "a.pt: Permission denied"),
         (
+            ModuleNotFoundError("No module named 'torch'", name="torch.cuda"),
+            2,
+            "torch is not installed here, and this command needs it: pip install oddwatch, or run "
+            "it on a machine that has it",
+        ),
+        (
+            ModuleNotFoundError("No module named 'monitor.x'", name="monitor.x"),
+            1,
+            "unexpected ModuleNotFoundError: No module named 'monitor.x'; --debug shows the trace",
+        ),
+        (
             ZeroDivisionError("by 0"),
             1,
             "unexpected ZeroDivisionError: by 0; --debug shows the trace",

@@ -135,6 +135,32 @@ def test_a_trained_model_says_what_is_missing(world: World, tmp_path: Path) -> N
     assert answer.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["export", "bench", "train", "compare", "demo", "detectors"])
+def test_what_needs_torch_says_so(command: str, world: World, tmp_path: Path) -> None:
+    words: dict[str, tuple[object, ...]] = {
+        "export": (world.trained, "--to", "onnx"),
+        "train": ("frame_prediction", world.data, "-o", tmp_path / "x.pt"),
+        "compare": (world.data, "-o", tmp_path / "out"),
+    }
+    answer = oddwatch(command, *words.get(command, ()), cache=tmp_path)
+    assert answer.returncode == 2
+    assert "torch is not installed here, and this command needs it: " in answer.stderr
+    assert answer.stderr.count("\n") == 1
+
+
+def test_a_configuration_of_exported_models_can_be_checked(world: World, tmp_path: Path) -> None:
+    config = tmp_path / "watch.toml"
+    door = f'[[camera]]\nname = "door"\nurl = "rtsp://192.0.2.1/"\nmodel = "{world.onnx_file}"\n'
+    config.write_text(door)
+    answer = oddwatch("check", config, cache=tmp_path)
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    gate = '[[camera]]\nname = "gate"\nurl = "rtsp://192.0.2.1/"\nlearn = "15 min"\n'
+    config.write_text(door + gate)
+    answer = oddwatch("check", config, cache=tmp_path)
+    assert answer.returncode == 1
+    assert 'camera "gate": learn: torch is not installed here' in answer.stdout
+
+
 def test_the_file_is_found_again_by_its_content_not_its_name(world: World, tmp_path: Path) -> None:
     renamed = tmp_path / "door.pt"
     renamed.write_bytes(world.onnx_file.read_bytes())
