@@ -87,7 +87,7 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
     findings = [Finding("warning", line) for line in warnings]
     findings += _of_machine(settings)
     cameras = [camera for camera in settings.camera if camera.enabled]
-    models, faults = _models(cameras)
+    models, faults = _models(cameras, settings.engine.runtime)
     findings += faults
     findings += [finding for camera in cameras for finding in _of_camera(camera)]
     probed = _probe_all(cameras) if probe else []
@@ -148,9 +148,10 @@ def _of_port(host: str, port: int) -> Iterator[Finding]:
 
 
 def _models(
-    cameras: Iterable[CameraSettings],
+    cameras: Iterable[CameraSettings], runtime: str
 ) -> tuple[dict[str, "Model | StillModel"], list[Finding]]:
-    """Each file once; by camera's name."""
+    """Each file once, on the CPU; by camera's name."""
+    from monitor.runtimes import choose_runtime
     from monitor.stills.model import open_model
 
     opened: dict[str, Model | StillModel | str] = {}
@@ -163,6 +164,8 @@ def _models(
             try:
                 model = open_model(Path(camera.model))
                 model.calibrated()
+                if runtime != "torch-half":  # which only a GPU takes
+                    choose_runtime(model.detector, runtime)
                 opened[camera.model] = model
             except Exception as error:  # noqa: BLE001  models.errors, ours and torch's alike
                 opened[camera.model] = " ".join(str(error).split())

@@ -31,6 +31,10 @@ def is_reference(text: str) -> bool:
 
 def check_settings(settings: Settings) -> Iterator[Problem]:
     """All that is wrong although each value by itself may be so."""
+    engine = settings.engine
+    if engine.runtime == "torch-half" and engine.device == "cpu":
+        text = 'torch-half computes on a GPU: expected device = "auto" or "cuda", got "cpu"'
+        yield Problem(("engine", "runtime"), text)
     yield from _api(settings.api)
     for index, camera in enumerate(settings.camera):
         for key, text in _camera(camera):

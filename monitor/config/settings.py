@@ -38,6 +38,7 @@ class EngineSettings(Strict):
     store: Hidden = ""  # a database URL; empty: events.db in the folder
     capture: Literal["process", "thread"] = "process"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    runtime: Literal["auto", "torch", "torch-half", "openvino", "onnxruntime", "opencv"] = "auto"
     stale_s: Seconds = 0.5  # an older frame is not scored any more
     overload: bool = True  # shed load in stages where scoring cannot follow
     log: Literal["debug", "info", "warning", "error"] = "info"

@@ -100,7 +100,7 @@ class Crew:
         metrics: Metrics,
         rng: Random,
         *,
-        device: str = "auto",
+        load: Callable[[str], LoadModel] = LoadModel,
         stale_s: float = 0.5,
         overload: bool = True,
     ) -> None:
@@ -112,7 +112,7 @@ class Crew:
         self._desk = desk
         self._metrics = metrics
         self._rng = rng
-        self._device = device
+        self._load = load
         self._due = DueTimes(stale_s=stale_s)
         self._guard = FleetGuard()
         self._overload = OverloadControl() if overload else None
@@ -164,7 +164,7 @@ class Crew:
         if loaded is None:
             if self.stations[name].model is None:
                 self.stations[name].judged.waits = f"its model is being loaded: {path}"
-            self._send(LoadModel(path, self._device))
+            self._send(self._load(path))
         else:
             self._give(loaded, [name], now_s)
 
@@ -350,7 +350,7 @@ class Crew:
         self._again_s = inf
         self._loaded.clear()
         for path in dict.fromkeys(self._models.values()):
-            self._send(LoadModel(path, self._device))
+            self._send(self._load(path))
 
     # -- overload
 

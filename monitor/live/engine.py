@@ -34,7 +34,7 @@ from monitor.live.live_log import LiveLog
 from monitor.live.minutes import Minutes
 from monitor.live.opening import open_store
 from monitor.live.school import School, learner_of
-from monitor.live.scoring_link import RunScorer, ScoringLink, run_scorer
+from monitor.live.scoring_link import RunScorer, ScoringLink, loading, run_scorer
 from monitor.live.station import OpenFeed, Station
 from monitor.live.still_post import StillPost
 from monitor.live.still_room import StillRoom, judges_stills
@@ -147,7 +147,7 @@ class Engine:
             self.desk,
             self.metrics,
             self._rng,
-            device=engine.device,
+            load=loading(engine),
             stale_s=engine.stale_s,
             overload=engine.overload,
         )

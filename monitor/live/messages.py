@@ -13,6 +13,7 @@ class LoadModel:
 
     path: str
     device: str = "auto"
+    runtime: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,7 @@ from monitor.live.messages import (
 from monitor.live.window import CameraWindow, Ready
 from monitor.model import Model, load_model
 from monitor.records import Reading
-from monitor.runtimes import Runtime, runtime_of
+from monitor.runtimes import Runtime, choose_runtime, runtime_of
 from monitor.scoring import score_clips
 
 log = logging.getLogger(__name__)
@@ -93,6 +93,7 @@ class Scorer:
             known = self._models.get(order.path)
             if known is None or known.digest != digest:
                 model = load_model(Path(order.path), order.device)
+                choose_runtime(model.detector, order.runtime)
                 model.calibrated()
                 batch = best_batch(runtime_of(model.detector), model.detector.spec)
                 self._models[order.path] = _Loaded(model, batch, digest)

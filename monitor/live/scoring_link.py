@@ -3,10 +3,12 @@
 import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from multiprocessing.connection import Connection
 from typing import Literal
 
-from monitor.live.messages import Answer, Order, Quit
+from monitor.config.settings import EngineSettings
+from monitor.live.messages import Answer, LoadModel, Order, Quit
 
 RunScorer = Callable[[Connection, float], None]  # importable by its name: it is spawned
 
@@ -18,6 +20,11 @@ def run_scorer(link: Connection, stale_s: float) -> None:
     from monitor.live.scorer import Scorer, serve
 
     serve(link, Scorer(stale_s=stale_s))
+
+
+def loading(engine: EngineSettings) -> Callable[[str], LoadModel]:
+    """The order for a model's path."""
+    return partial(LoadModel, device=engine.device, runtime=engine.runtime)
 
 
 class ScoringLink:

@@ -56,6 +56,7 @@ class StillRoom:
             camera.url,
             camera.model,
             self._engine.device,
+            self._engine.runtime,
             self._engine.store or str(folder / "events.db"),
             str(folder),
             1 / camera.score_fps,

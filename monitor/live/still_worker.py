@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from monitor.errors import MonitorError, SourceError
 from monitor.records import Alert
-from monitor.runtimes import read_export
+from monitor.runtimes import choose_runtime, read_export
 from monitor.store import Outgoing, SeenPicture, Store
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class StillOrder:
     source: str  # a folder, or an address
     model: str
     device: str
+    runtime: str
     store: str  # file or URL; read only
     evidence: str
     every_s: float  # between two pictures of a camera, or two looks into a folder
@@ -158,6 +159,7 @@ def _judge(link: Connection, order: StillOrder, stop: threading.Event) -> str:
 
     try:
         model = load_still_model(Path(order.model), order.device)
+        choose_runtime(model.detector, order.runtime)
         calibration = model.calibrated()
     except SourceError as error:  # no such model: another try changes nothing
         raise MonitorError(str(error)) from error

@@ -140,6 +140,8 @@ def test_a_model_must_be_calibrated_and_fit_the_picture(
     models["m.pt"] = light_model()
     assert check(capsys, tmp_path, text, "--probe").status == 0
     models["m.pt"].provenance["source_size"] = [48, 90]
+    answer = check(capsys, tmp_path, '[engine]\nruntime = "openvino"\n' + text)
+    assert 'error     camera "room": model: a model of train runs on torch: for' in answer.out
     answer = check(capsys, tmp_path, text, "--probe")
     assert 'error     camera "room" is 64x48, the model learned on 90x48' in answer.out
 

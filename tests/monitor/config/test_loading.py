@@ -1,10 +1,12 @@
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from monitor.config.loading import load_settings
 from monitor.config.problems import ConfigError
 from monitor.config.settings import ApiSettings, EngineSettings, RetentionSettings, Settings
+from monitor.runtimes import NAMES
 from tests.monitor.config.files import ONE, write
 
 SECRET = "hunter2-horse"
@@ -125,6 +127,11 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
             "[engine]\nfolder = 3",
             "watch.toml:2: [engine]: folder: expected a path in quotes, got 3",
         ),
+        ("[engine]\nruntime = 'bogus'", 'runtime: expected "auto", "torch", "torch-half", "openvi'),
+        (
+            "[engine]\ndevice = 'cpu'\nruntime = 'torch-half'",
+            "watch.toml:3: [engine]: runtime: torch-half computes on a GPU: expected device",
+        ),
         ("[[camera]]\nurl = '0'", "watch.toml:1: camera 1: name: is missing"),
         ("[[camera]]\nname = ''\nurl = '0'", "name: expected a text that is not empty, got a text"),
         ("[[camera]]\nname = 'a'\nurl = ''", 'camera "a": url: is empty: expected an address'),
@@ -198,3 +205,7 @@ def test_no_repr_shows_what_may_be_secret(tmp_path: Path) -> None:
 def test_settings_cannot_be_changed_afterwards() -> None:
     with pytest.raises(ValueError, match="frozen"):
         Settings().engine = EngineSettings()
+
+
+def test_the_runtimes_are_those_that_a_command_takes() -> None:
+    assert get_args(EngineSettings.model_fields["runtime"].annotation) == NAMES

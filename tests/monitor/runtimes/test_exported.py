@@ -9,8 +9,12 @@ import pytest
 import torch
 
 from models.errors import CheckpointError
+from monitor.config.settings import EngineSettings
 from monitor.errors import StoreError, UsageError
 from monitor.exporting.formats import as_openvino
+from monitor.live.messages import ModelFailed, ModelLoaded
+from monitor.live.scorer import Scorer
+from monitor.live.scoring_link import loading
 from monitor.model import load_model, save_model
 from monitor.runtimes import (
     Exported,
@@ -190,6 +194,18 @@ def test_a_trained_model_runs_on_torch_alone(world: World) -> None:
         choose_runtime(world.model.detector, "onnxruntime")
     with pytest.raises(UsageError, match="'tensorrt' is not known"):
         choose_runtime(world.model.detector, "tensorrt")
+
+
+def test_the_scoring_process_takes_the_runtime_of_the_configuration(world: World) -> None:
+    scorer = Scorer(stale_s=1)
+    load = loading(EngineSettings(runtime="onnxruntime"))
+    (exported,) = scorer.answer(load(str(world.onnx_file)))
+    assert isinstance(exported, ModelLoaded)
+    assert exported.runtime == "onnxruntime"
+    (trained,) = scorer.answer(load(str(world.trained)))
+    assert isinstance(trained, ModelFailed)
+    assert trained.text.startswith("a model of train runs on torch: for onnxruntime")
+    scorer.close()
 
 
 def test_bytes_and_floats_are_the_same_to_torch(world: World) -> None:
