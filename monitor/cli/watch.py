@@ -25,7 +25,19 @@ if TYPE_CHECKING:
     from monitor.watching import WatchSettings
 
 
+OF_SOURCES = {  # options that a configuration does not heed, and what there is in their place
+    "out": ("-o", "set folder in its [engine]"),
+    "store": ("--store", "set store in its [engine]"),
+    "device": ("--device", "set device in its [engine]"),
+    "runtime": ("--runtime", "set runtime in its [engine]"),
+    "as_json": ("--json", "oddwatch events list --follow --json gives lines for programs"),
+    "until_s": ("--until-s", "it is watched until the engine is stopped"),
+    "origin": ("--origin", "it is watched now"),
+}
+
+
 def watch(
+    context: typer.Context,
     *,
     sources: Annotated[
         list[str],
@@ -84,8 +96,11 @@ def watch(
                oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
     """  # noqa: D301
     if any(source.endswith(".toml") for source in sources):
+        _refuse_for_config(context, sources[0])
         _watch_config(sources, model, headless=headless, idle=idle)
         return
+    if idle:
+        raise UsageError("--idle: goes with CONFIG, as a source is there from the start")
     if model is None:
         raise UsageError(
             "--model: expected a trained model to judge by; oddwatch train makes one "
@@ -119,6 +134,18 @@ def watch(
         whole = [round_.watch(name, source) for name, source in opened.items()]
     if not all(whole):
         raise typer.Exit(1)
+
+
+def _refuse_for_config(context: typer.Context, config: str) -> None:
+    """Say of an option that does nothing with a configuration what does.
+
+    Raises:
+        UsageError: Of the first that was given.
+    """
+    for name, (option, instead) in OF_SOURCES.items():
+        given = context.get_parameter_source(name)
+        if given is not None and given.name == "COMMANDLINE":
+            raise UsageError(f"{option}: goes with SOURCE, {config} is a configuration: {instead}")
 
 
 def _watch_config(sources: list[str], model: Path | None, *, headless: bool, idle: bool) -> None:

@@ -189,6 +189,36 @@ def test_wrong_use_is_said_before_anything_is_watched(
     assert "oddwatch calibrate" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("words", "instead"),
+    [
+        (("-o", "there"), "set folder in its [engine]"),
+        (("--store", "there.db"), "set store in its [engine]"),
+        (("--device", "cuda"), "set device in its [engine]"),
+        (("--runtime", "bogus"), "set runtime in its [engine]"),
+        (("--json",), "oddwatch events list --follow --json gives lines for programs"),
+        (("--until-s", "3"), "it is watched until the engine is stopped"),
+        (("--origin", "2026-03-01"), "it is watched now"),
+    ],
+)
+def test_an_option_that_a_configuration_does_not_heed_is_refused(
+    capsys: Capsys, words: tuple[str, ...], instead: str
+) -> None:
+    answer = call(capsys, "watch", "watch.toml", "--headless", *words)
+    line = f"{words[0]}: goes with SOURCE, watch.toml is a configuration: {instead}"
+    assert answer.status == 2
+    if "--json" in words:
+        assert answer.lines == [{"error": line, "exit_status": 2}]
+    else:
+        assert answer.err == f"oddwatch: {line}\n"
+
+
+def test_a_source_is_not_waited_for(capsys: Capsys) -> None:
+    answer = call(capsys, *WATCH, "calm.mp4", "--idle")
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
+    assert "--idle: goes with CONFIG" in answer.err
+
+
 def test_several_sources_with_a_camera_among_them_are_refused(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
