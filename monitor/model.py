@@ -123,17 +123,24 @@ def read_checkpoint(path: Path, device: str = "cpu") -> "Checkpoint | Exported":
         SourceNotFoundError: If there is none.
         CheckpointError: If it is no whole model of this version.
         UsageError: If it is an exported one and `device` is no CPU, or as `choose_device`.
+        DeviceError: If an accelerator fails.
     """
     exported = read_export(path)
     if exported is not None:
         _check_cpu(device, path)
         return exported
     try:
+        import torch
+
         from models import checkpoint
+        from monitor.runtimes.pytorch import told_of
     except ModuleNotFoundError as error:
         raise _torch_missing(path, error) from error
+    there = torch.device(choose_device(device))
     try:
-        return checkpoint.load(path, choose_device(device))
+        with told_of(there):
+            torch.zeros(1, device=there)  # a device that is broken fails here, not at the file
+            return checkpoint.load(path, there)
     except FileNotFoundError:
         raise SourceNotFoundError(f"{path}: no such model file; train one with -o {path}") from None
 

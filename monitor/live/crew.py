@@ -17,7 +17,6 @@ from monitor.live.due import DueTimes
 from monitor.live.fleet import FleetGuard, stagger
 from monitor.live.health import Closed, HealthNews, Opened
 from monitor.live.messages import (
-    Answer,
     Attach,
     Detach,
     LoadModel,
@@ -26,41 +25,20 @@ from monitor.live.messages import (
     Order,
     Round,
     Scored,
+    ScorerEnds,
     ScorerFault,
 )
 from monitor.live.news import AlertNews, StationNews
 from monitor.live.overload import CameraLoad, Load, OverloadControl, Plan
 from monitor.live.pace import Pace
+from monitor.live.scorer_life import ScorerLife, ScorerLink
 from monitor.live.station import FLOWING, Station
 from monitor.live.supervision import StateChanged
 from monitor.runtimes.cpu import cores
 
 log = logging.getLogger(__name__)
 
-ROUND_LIMIT_S = 60.0  # a scorer that is silent for longer hangs
-DEATHS = 5  # of the scorer within `DEATHS_S`; then it is started once in that time
-DEATHS_S = 60.0
 LOAD_S = 5.0  # over which the scorer's load is taken
-
-
-class ScorerLink(Protocol):
-    """The engine's end of the scoring process."""
-
-    @property
-    def alive(self) -> bool:
-        """Whether it runs."""
-
-    def send(self, order: Order) -> bool:
-        """False: it is gone."""
-
-    def answers(self) -> Iterable[Answer]:
-        """What has come; never waits."""
-
-    def stop(self) -> None:
-        """End it, by force where it does not."""
-
-    def kill(self) -> None:
-        """By force at once."""
 
 
 class Outlet(Protocol):
@@ -107,20 +85,16 @@ class Crew:
         self.stations: dict[str, Station] = {}
         self.plan: Plan | None = None
         self.runtime = ""
-        self._new_scorer = new_scorer
-        self._scorer: ScorerLink | None = None
+        self._scorer = ScorerLife(new_scorer, load)
         self._desk = desk
         self._metrics = metrics
         self._rng = rng
-        self._load = load
         self._due = DueTimes(stale_s=stale_s)
         self._guard = FleetGuard()
         self._overload = OverloadControl() if overload else None
         self._models: dict[str, str] = {}  # camera -> path
         self._loaded: dict[str, ModelLoaded] = {}
         self._starts: dict[str, float] = {}  # cameras that wait for their turn to start
-        self._deaths: list[float] = []
-        self._again_s = inf  # when a scorer that died is started anew; inf: it lives
         self._work = _Work()
         self._pace = Pace()
         self.scored = 0
@@ -129,7 +103,7 @@ class Crew:
 
     def open(self, stations: Iterable[Station], now_s: float) -> None:
         """Start the scorer; the cameras a little apart."""
-        self._scorer = self._new_scorer()
+        self._scorer.open()
         joining = list(stations)
         delays = stagger(len(joining), self._rng, cores())
         for station, delay_s in zip(joining, delays, strict=True):
@@ -164,7 +138,7 @@ class Crew:
         if loaded is None:
             if self.stations[name].model is None:
                 self.stations[name].judged.waits = f"its model is being loaded: {path}"
-            self._send(self._load(path))
+            self._scorer.load(path)
         else:
             self._give(loaded, [name], now_s)
 
@@ -188,13 +162,7 @@ class Crew:
         """End all alerts, stop all workers, then the scorer."""
         for station in self.stations.values():
             self._take(station, station.close(), now_s)
-        if self._scorer is not None:
-            self._scorer.stop()
-
-    @property
-    def scorer(self) -> ScorerLink | None:
-        """For its figures."""
-        return self._scorer
+        self._scorer.close()
 
     # -- what happens all the time
 
@@ -269,8 +237,6 @@ class Crew:
         return False
 
     def _hear(self, now_s: float) -> None:
-        if self._scorer is None:
-            return
         for answer in self._scorer.answers():
             match answer:
                 case Scored():
@@ -283,6 +249,8 @@ class Crew:
                     self._give(answer, names, now_s)
                 case ModelFailed():
                     self._refuse(answer)
+                case ScorerEnds():
+                    self._scorer.ends(answer)
                 case ScorerFault():
                     if answer.camera in self.stations:
                         self.stations[answer.camera].judged.refused = answer.text
@@ -321,36 +289,22 @@ class Crew:
                 self.stations[name].judged.refused = answer.text
 
     def _send(self, order: Order) -> bool:
-        return self._scorer is not None and self._scorer.send(order)
+        return self._scorer.send(order)
 
     def _watch_scorer(self, now_s: float) -> None:
-        scorer = self._scorer
-        if scorer is None:
+        if self._scorer.runs(now_s - self._work.asked_s):
             return
-        if scorer.alive and now_s - self._work.asked_s > ROUND_LIMIT_S:
-            log.error("scoring has not answered for %.0f s: it is started anew", ROUND_LIMIT_S)
-            scorer.kill()
-        if scorer.alive:
-            return
-        if self._again_s == inf:
-            self._deaths = [at for at in self._deaths if at > now_s - DEATHS_S] + [now_s]
-            self._again_s = now_s + (DEATHS_S if len(self._deaths) > DEATHS else 0.0)
-            text = "the scoring process died; nothing is judged until it is back"
-            self._desk.take_health(None, Opened("scoring", "error", text), now_s)
-            for name in self._models:
-                self.stations[name].judged.waits = text
-        if now_s >= self._again_s:
-            self._restart_scorer()
-
-    def _restart_scorer(self) -> None:
-        assert self._scorer is not None
-        self._scorer.stop()
-        self._scorer = self._new_scorer()
-        self._work.asked_s = inf
-        self._again_s = inf
-        self._loaded.clear()
-        for path in dict.fromkeys(self._models.values()):
-            self._send(self._load(path))
+        self._hear(now_s)  # its last words
+        said = self._scorer.mourn(now_s)
+        for news in said:
+            self._desk.take_health(None, news, now_s)
+        for name in self._models if said else ():
+            self.stations[name].judged.waits = said[0].text
+        if self._scorer.again(now_s):
+            self._work.asked_s = inf
+            self._loaded.clear()
+            for path in dict.fromkeys(self._models.values()):
+                self._scorer.load(path)
 
     # -- overload
 

@@ -110,4 +110,12 @@ class ScorerFault:
     text: str
 
 
-Answer = ModelLoaded | ModelFailed | Scored | ScorerFault
+@dataclass(frozen=True, slots=True)
+class ScorerEnds:
+    """Why the scoring process ends by itself, in one line."""
+
+    text: str
+    device: bool  # what it computes on failed; on another it may go on
+
+
+Answer = ModelLoaded | ModelFailed | Scored | ScorerFault | ScorerEnds

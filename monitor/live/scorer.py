@@ -5,10 +5,12 @@ the main thread answers the engine. Knows nothing of alerts.
 """
 
 import logging
+import re
 import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -17,7 +19,7 @@ import numpy as np
 
 from models.spec import ClipSpec
 from monitor.capture.ring import Ring
-from monitor.errors import MonitorError
+from monitor.errors import DeviceError, MonitorError
 from monitor.files import digest_of
 from monitor.live.evidence import encode
 from monitor.live.messages import (
@@ -32,6 +34,7 @@ from monitor.live.messages import (
     Quit,
     Round,
     Scored,
+    ScorerEnds,
     ScorerFault,
 )
 from monitor.live.window import CameraWindow, Ready
@@ -46,6 +49,7 @@ READ_EVERY_S = 0.02  # half a frame at 25 per second
 SHOWN_FROM = 0.5  # times the threshold: from there a picture goes with the reading
 BATCHES = (1, 2, 4, 8)
 TRIALS = 3
+ADVICE = re.compile(r": [^:]*--device cpu$")  # to who runs a command; the engine has no such option
 
 
 @dataclass(slots=True)
@@ -98,6 +102,8 @@ class Scorer:
                 batch = best_batch(runtime_of(model.detector), model.detector.spec)
                 self._models[order.path] = _Loaded(model, batch, digest)
             return describe(order.path, self._models[order.path])
+        except DeviceError:
+            raise  # the file is as good as it was
         except MonitorError as error:
             return ModelFailed(order.path, str(error))
         except FileNotFoundError:
@@ -246,7 +252,7 @@ def _cost_s(runtime: Runtime, spec: ClipSpec, size: int) -> float:
 
 
 def serve(link: Connection, scorer: Scorer) -> None:
-    """Answer until `Quit`, or until the other end is gone."""
+    """Answer until `Quit`, until the other end is gone, or until it fails, with the reason."""
     try:
         while True:
             order = link.recv()
@@ -256,5 +262,17 @@ def serve(link: Connection, scorer: Scorer) -> None:
                 link.send(answer)
     except (EOFError, BrokenPipeError, ConnectionResetError, KeyboardInterrupt):
         pass
+    except DeviceError as error:  # a process whose accelerator failed has to end to get it back
+        _say_end(link, error)
+    except Exception as error:
+        _say_end(link, error)
+        raise
     finally:
         scorer.close()
+
+
+def _say_end(link: Connection, error: Exception) -> None:
+    said = " ".join(str(error).split()) or type(error).__name__
+    said = ADVICE.sub("", said)
+    with suppress(OSError):
+        link.send(ScorerEnds(said, isinstance(error, DeviceError)))

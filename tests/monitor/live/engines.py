@@ -15,6 +15,7 @@ import httpx
 from monitor.config.changes import Reloader
 from monitor.config.redacting import Registry
 from monitor.live.engine import Engine
+from monitor.live.scoring_link import RunScorer, run_scorer
 
 Plain = dict[str, Any]
 PATIENT: Plain = {"capture": "thread", "overload": False, "stale_s": 5.0}  # of a busy machine
@@ -43,10 +44,11 @@ def _section(head: str, values: Plain) -> str:
 class Ran:
     """The engine, and its client."""
 
-    def __init__(self, config: Path) -> None:
+    def __init__(self, config: Path, run_scorer: RunScorer = run_scorer) -> None:
         self.engine: Engine
         self.failed: Exception | None = None
         self._config = config
+        self._run_scorer = run_scorer
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self.thread = threading.Thread(target=self._run, name="engine")
@@ -116,7 +118,7 @@ class Ran:
         asyncio.set_event_loop(self._loop)
         try:
             reloader = Reloader(self._config, Registry())
-            self.engine = Engine(reloader.settings, reloader=reloader)
+            self.engine = Engine(reloader.settings, self._run_scorer, reloader=reloader)
             self._ready.set()
             self._loop.run_until_complete(self.engine.run())
         except Exception as error:  # noqa: BLE001  raised again in the test's thread

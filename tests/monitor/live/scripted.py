@@ -43,6 +43,7 @@ from monitor.live.messages import (
     Order,
     Round,
     Scored,
+    ScorerEnds,
 )
 from monitor.live.news import AlertNews
 from monitor.live.station import Station
@@ -196,11 +197,14 @@ class ScriptedScorer:
     each_s: float = 0.0  # that it says a reading took
     rounds: list[tuple[str, ...]] = field(default_factory=list)
     attached: list[str] = field(default_factory=list)
+    asked: list[LoadModel] = field(default_factory=list)
     _answers: deque[Answer] = field(default_factory=deque)
 
     def send(self, order: Order) -> bool:
         if not self.alive:
             return False
+        if isinstance(order, LoadModel):
+            self.asked.append(order)
         match order:
             case LoadModel() if self.loads:
                 self._answers.append(loaded(order.path))
@@ -216,6 +220,10 @@ class ScriptedScorer:
         found = list(self._answers)
         self._answers.clear()
         return found
+
+    def end(self, words: ScorerEnds) -> None:
+        self._answers.append(words)
+        self.alive = False
 
     def kill(self) -> None:
         self.alive = False
@@ -280,6 +288,7 @@ class World:
     score: Callable[[str, float], float] = lambda _camera, _now_s: 1.0
     settings: dict[str, object] = field(default_factory=dict)
     loads: bool = True  # scorers find the model file
+    load: Callable[[str], LoadModel] = LoadModel
 
     def __post_init__(self) -> None:
         self.time = FakeTime()
@@ -288,7 +297,7 @@ class World:
         self.opened: list[str] = []
         self.scorers: list[ScriptedScorer] = []
         self.desk = RecordingDesk(self.time)
-        self.crew = Crew(self._new_scorer, self.desk, Metrics(), Random(1))
+        self.crew = Crew(self._new_scorer, self.desk, Metrics(), Random(1), load=self.load)
         stations = [self.station(name) for name in self.names]
         self.crew.open(stations, self.time.now_s)
         for name in self.names:

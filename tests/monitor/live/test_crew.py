@@ -1,10 +1,13 @@
 """The whole crew against scripted cameras: hours in seconds, every fault of the table."""
 
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from monitor.capture.records import Connect, PictureStats
+from monitor.live.health import Closed, Opened
+from monitor.live.messages import LoadModel, ScorerEnds
 from tests.monitor.live.scripted import ScriptedScorer, World, usual
 
 
@@ -146,6 +149,51 @@ def test_a_scorer_that_dies_is_replaced_and_everything_is_attached_again() -> No
     assert sorted(set(world.scorers[1].attached)) == sorted(world.names)
     assert sum(map(len, world.scorers[1].rounds)) > 40
     assert (None, "scoring") in world.desk.kinds()
+
+
+LOST = ScorerEnds("device cuda failed (CUDA error: unknown)", device=True)
+
+
+def lost(world: World) -> list[tuple[str, str]]:
+    """What is said where its device fails 20 s from the beginning; the rest of a minute passes."""
+
+    def fail_once(at_s: float) -> None:
+        if 20 <= at_s < 20.05:
+            world.scorers[0].end(LOST)
+
+    world.run(60, each=fail_once)
+    assert len(world.scorers) == 2
+    assert sum(map(len, world.scorers[1].rounds)) > 60
+    return [(n.kind, n.text) for _, _, n in world.desk.health if isinstance(n, Opened)]
+
+
+def test_a_device_that_fails_is_left_for_the_cpu_and_both_are_said() -> None:
+    world = World(stats=busy, load=partial(LoadModel, runtime="torch-half"))
+    assert lost(world) == [
+        ("scoring", f"the scoring process ended ({LOST.text}); nothing is judged until it is back"),
+        ("device", f"{LOST.text}; models are computed on the CPU until the engine is restarted"),
+    ]
+    assert world.scorers[1].asked == [LoadModel("model.pt", "cpu", "auto")]
+    assert [n.kind for _, _, n in world.desk.health if isinstance(n, Closed)][-1] == "scoring"
+
+
+def test_a_device_that_was_asked_for_is_tried_again() -> None:
+    world = World(stats=busy, load=partial(LoadModel, device="cuda"))
+    assert [kind for kind, _ in lost(world)] == ["scoring"]
+    assert world.scorers[1].asked == [LoadModel("model.pt", "cuda")]
+
+
+def test_a_scorer_that_ends_by_another_fault_says_it_and_keeps_its_device() -> None:
+    world = World(stats=busy)
+
+    def fail_once(at_s: float) -> None:
+        if 20 <= at_s < 20.05:
+            world.scorers[0].end(ScorerEnds("a bug", device=False))
+
+    world.run(30, each=fail_once)
+    assert world.scorers[1].asked == [LoadModel("model.pt", "auto")]
+    (told,) = [n.text for _, _, n in world.desk.health if isinstance(n, Opened)]
+    assert told.startswith("the scoring process ended (a bug)")
 
 
 def test_a_scorer_that_hangs_is_killed() -> None:

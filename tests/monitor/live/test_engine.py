@@ -19,6 +19,7 @@ from monitor.store import Store, StoreUnavailableError
 from monitor.store_database import Database
 from monitor.store_writer import Measured
 from tests.monitor.live.engines import Plain, Ran, leaves_nothing, write_config
+from tests.monitor.live.failing import GOOD, REASON, run_failing
 from tests.monitor.live.tiny import RATE_HZ, SIDE, SIZE, film, light_file, light_model, trained
 
 LOOP_S = 12.0
@@ -261,6 +262,22 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, model: Path
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match="expected a folder, found a file"):
         Ran(write_config(tmp_path, [camera("door", tmp_path, model)])).__enter__()
+
+
+@pytest.mark.slow
+def test_scoring_goes_on_where_its_device_fails(tmp_path: Path, films: dict[str, Path]) -> None:
+    own = trained(tmp_path / "tiny.pt")
+    config = write_config(tmp_path, [camera("door", films["dim"], own)], capture="process")
+    with leaves_nothing(tmp_path), Ran(config, run_failing) as ran:
+        ran.wait(lambda: "device" in open_health(ran))
+        ran.wait(lambda: open_health(ran) == ["device"])  # scoring is back
+        before = ran.engine.crew.scored
+        ran.wait(lambda: ran.engine.crew.scored > before + 2 * GOOD)
+        texts = {h["kind"]: h["text"] for h in ran.ask("/api/health-events")}
+        assert f"the scoring process ended ({REASON}); nothing is judged" in texts["scoring"]
+        assert texts["device"].startswith(f"{REASON}; models are computed on the CPU")
+        assert ran.camera("door")["state"] == "running"
+        assert ran.stop() < 15
 
 
 @pytest.mark.slow

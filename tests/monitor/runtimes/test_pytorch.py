@@ -96,6 +96,17 @@ def test_a_full_device_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
         runtime_of(detector).examine(noise(detector))
 
 
+def test_a_device_that_fails_as_a_model_is_read_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(_path: Path, _device: torch.device) -> None:
+        raise RuntimeError(GONE)
+
+    monkeypatch.setattr("models.checkpoint.load", gone)
+    with pytest.raises(DeviceError, match="the device was lost"):
+        load_model(tmp_path / "m.pt")
+
+
 def test_another_fault_is_not_the_device_s(monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(_self: Detector, _clips: Tensor) -> Findings:
         raise RuntimeError("sizes do not match")

@@ -1,0 +1,53 @@
+"""The scoring process's own end: what it says before it is gone."""
+
+import multiprocessing
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.errors import DeviceError
+from monitor.live import scorer
+from monitor.live.messages import Answer, LoadModel, Order, ScorerEnds
+from monitor.live.scorer import Scorer, serve
+from tests.monitor.live.failing import REASON
+
+
+class Failing(Scorer):
+    """One that cannot do what it is told."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(stale_s=1)
+        self._error = error
+
+    def answer(self, order: Order) -> Iterator[Answer]:
+        raise self._error
+
+
+def test_a_device_that_fails_ends_it_with_the_reason() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(LoadModel("model.pt"))
+    serve(theirs, Failing(DeviceError(f"{REASON}: try again, or --device cpu")))
+    assert ours.recv() == ScorerEnds(REASON, device=True)
+
+
+def test_a_fault_of_the_program_ends_it_with_the_reason_and_the_trace() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    ours.send(LoadModel("model.pt"))
+    with pytest.raises(ZeroDivisionError):
+        serve(theirs, Failing(ZeroDivisionError("by\n0")))
+    assert ours.recv() == ScorerEnds("by 0", device=False)
+
+
+def test_a_device_that_fails_as_a_model_is_read_is_no_fault_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(_path: Path, _device: str) -> None:
+        raise DeviceError(REASON)
+
+    monkeypatch.setattr(scorer, "load_model", load)
+    (tmp_path / "model.pt").write_bytes(b"")
+    reading = Scorer(stale_s=1)
+    with pytest.raises(DeviceError):
+        list(reading.answer(LoadModel(str(tmp_path / "model.pt"))))
+    reading.close()
