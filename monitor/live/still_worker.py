@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monitor.errors import MonitorError, SourceError
+from monitor.errors import DeviceError, MonitorError, SourceError
 from monitor.records import Alert
 from monitor.runtimes import choose_runtime, read_export
 from monitor.store import Outgoing, SeenPicture, Store
@@ -143,7 +143,7 @@ def run_stills(link: Connection, order: StillOrder) -> None:
             link.send(StillEnded(str(error), hopeless=not isinstance(error, SourceError)))
         except Exception as error:  # noqa: BLE001  said, where a person sees it
             said = str(error).partition("\n")[0] or type(error).__name__
-            link.send(StillEnded(said, hopeless=True))
+            link.send(StillEnded(said, hopeless=not isinstance(error, DeviceError)))
 
 
 def _listen(link: Connection, stop: threading.Event) -> None:

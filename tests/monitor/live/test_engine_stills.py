@@ -1,5 +1,6 @@
 """Product snapshots in the real engine: a drop folder beside a camera."""
 
+import multiprocessing
 import os
 import signal
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 from benchmarks.live.servers import MjpegServer, free_port
 from models.detector import Budget
 from models.registry import DETECTORS, build
-from monitor.live.still_worker import is_still_model
+from monitor.errors import DeviceError, MonitorError
+from monitor.live import still_worker
+from monitor.live.still_worker import StillEnded, StillOrder, is_still_model, run_stills
 from monitor.stills.model import save_still_model
 from monitor.stills.opening import open_stills
 from monitor.stills.pipeline import train_stills
@@ -85,6 +88,22 @@ def test_what_is_wrong_with_a_drop_folder_is_said(
         ran.wait(lambda: ran.camera("gone")["state"] == "backoff")
         assert "nowhere" in ran.camera("gone")["reason"]
         assert ran.camera("off")["state"] == "disabled"
+
+
+@pytest.mark.parametrize(
+    ("error", "hopeless"), [(DeviceError("device cuda failed"), False), (MonitorError("no"), True)]
+)
+def test_a_device_that_fails_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch, *, error: Exception, hopeless: bool
+) -> None:
+    def fail(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(still_worker, "_judge", fail)
+    ours, theirs = multiprocessing.Pipe()
+    order = StillOrder("line", "drop", "plate.pt", "auto", "auto", "events.db", ".", 1.0)
+    run_stills(theirs, order)
+    assert ours.recv() == StillEnded(str(error), hopeless=hopeless)
 
 
 @pytest.mark.slow
