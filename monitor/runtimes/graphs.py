@@ -1,5 +1,6 @@
 """Exported detectors on the CPU: graphs by OpenVINO or ONNX Runtime, and what comes before them."""
 
+import re
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 from typing import Any
@@ -19,6 +20,10 @@ Run = Callable[[Inputs], list[NDArray[Any]]]  # to the graph's outputs
 
 EXTRA = "pip install 'oddwatch[edge]'"
 MOST_SHAPES = 3  # of batches that a graph is compiled for: one picture, full batches, a last one
+WHERE_IN_OPENVINO = re.compile(  # lines before the reason: where in its source it was noticed
+    r"Exception from |Check '|FrontEnd API failed|Model wasn't fully converted|Summary:|"
+    r".* failed at \S+:\d+:$"
+)
 
 
 class GraphError(MonitorError):
@@ -218,4 +223,7 @@ def _missing(name: str) -> UsageError:
 
 
 def _first_line(error: Exception) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
+    """The first line of what a runtime says that gives a reason."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    reasons = (line for line in lines if not WHERE_IN_OPENVINO.match(line))
+    return next(reasons, lines[0] if lines else repr(error))
