@@ -19,12 +19,14 @@ from statistics import median
 import numpy as np
 from platformdirs import user_cache_path
 
-from monitor.errors import UsageError
+from monitor.errors import MonitorError, UsageError
 from monitor.files import write_atomically
 from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
     EXTRA,
+    Bytes,
+    GraphError,
     GraphRuntime,
     Run,
     TablesRuntime,
@@ -48,23 +50,34 @@ MODULES = {"opencv": "cv2"}  # where it is not the name
 REPEATS = 5  # of one clip, after a first that is not counted; their median
 MOST_S = 2.0  # of measuring one runtime
 REMEMBERED = 200  # choices; the oldest are forgotten
+_TOLD: set[tuple[str, str]] = set()  # warnings, by the model's digest
 
 
 def make_runtime(
     exported: Exported, wanted: str = "auto", threads: int | None = None, lanes: int = 1
 ) -> Runtime:
-    """What computes an exported model; `auto` is the fastest of those that are installed.
+    """What computes an exported model; `auto` is the fastest of those that work here.
 
     Its `examine` may be called from as many threads at once as there are `lanes`.
 
     Raises:
         UsageError: If it is not installed, none is, or it does not take this graph.
-        GraphError: If it fails at the graph.
+        GraphError: If it fails at the graph, or all do.
     """
     check_runtime(exported.facts, wanted)
     _warn_of_precision(exported.facts)
-    name = wanted if wanted != "auto" else _fastest(exported)
-    return _made(exported, name, threads, lanes)
+    if wanted != "auto":
+        return _made(exported, wanted, threads, lanes)
+    names = installed(exported.facts)
+    name = _fastest(exported, names)
+    try:
+        return _made(exported, name, threads, lanes)
+    except MonitorError as error:
+        others = [other for other in names if other != name]
+        if not others:
+            raise
+        _pass_over(exported, error)  # it worked when it was remembered
+        return _made(exported, _fastest(exported, others), threads, lanes)
 
 
 def _made(exported: Exported, name: str, threads: int | None, lanes: int = 1) -> Runtime:
@@ -95,8 +108,7 @@ def installed(facts: Facts) -> list[str]:
     ]
 
 
-def _fastest(exported: Exported) -> str:
-    names = installed(exported.facts)
+def _fastest(exported: Exported, names: list[str]) -> str:
     if len(names) == 1:
         return names[0]
     place = cache_file()
@@ -107,6 +119,8 @@ def _fastest(exported: Exported) -> str:
     seconds = measured(exported, names)
     log.info("seconds for a clip: %s", seconds)
     fastest = min(seconds, key=lambda name: seconds[name])
+    if len(seconds) < len(names):
+        return fastest  # not remembered: what failed may be mended
     known[key] = fastest
     kept = dict(list(known.items())[-REMEMBERED:])
     with suppress(OSError):  # measured again the next time
@@ -116,22 +130,46 @@ def _fastest(exported: Exported) -> str:
 
 
 def measured(exported: Exported, names: list[str], threads: int | None = None) -> dict[str, float]:
-    """Seconds that each takes for one clip, the median of some; what is before a graph, once."""
+    """Seconds that each takes for one clip, the median of some; what is before a graph, once.
+
+    One that fails is left out, with a warning.
+
+    Raises:
+        UsageError, GraphError: If all fail.
+    """
     spec = exported.spec
     shape = (exported.facts.batch or 1, spec.length, spec.channels, *spec.size)
     clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    found = {}
+    found, failed = {}, list[MonitorError]()
     for name in names:
-        runtime = _made(exported, name, threads)
-        runtime.examine(clips)
-        began = time.perf_counter()
-        seconds: list[float] = []
-        while len(seconds) < REPEATS and (not seconds or time.perf_counter() - began < MOST_S):
-            start = time.perf_counter()
-            runtime.examine(clips)
-            seconds.append(time.perf_counter() - start)
-        found[name] = median(seconds)
+        try:
+            found[name] = _seconds(_made(exported, name, threads), clips)
+        except MonitorError as error:
+            failed.append(error)
+    if not found:
+        raise failed[0] if len(failed) == 1 else GraphError("; ".join(map(str, failed)))
+    for failure in failed:
+        _pass_over(exported, failure)
     return found
+
+
+def _seconds(runtime: Runtime, clips: Bytes) -> float:
+    runtime.examine(clips)
+    began = time.perf_counter()
+    seconds: list[float] = []
+    while len(seconds) < REPEATS and (not seconds or time.perf_counter() - began < MOST_S):
+        start = time.perf_counter()
+        runtime.examine(clips)
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def _pass_over(exported: Exported, error: MonitorError) -> None:
+    """Warn of a runtime that fails while another works; once, however often a model is made."""
+    told = (exported.digest, str(error))
+    if told not in _TOLD:
+        _TOLD.add(told)
+        log.warning("%s (%s is computed by another runtime)", error, exported.name)
 
 
 def cache_file() -> Path:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from queue import SimpleQueue
 from typing import Any
 
@@ -129,13 +130,13 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
     It may be called from as many threads at once as there are lanes, which share the cores.
 
     Raises:
-        UsageError: If it is not installed.
+        UsageError: If it is not installed, or cannot be imported.
         GraphError: If it does not take the graph.
     """
     try:
         openvino = load_openvino()
     except ImportError as error:
-        raise _missing("openvino") from error
+        raise _missing("openvino", error) from error
     settings = _settings(exported, threads, lanes)
     core = openvino.Core()
     parts: tuple[Any, ...] = exported.parts
@@ -194,7 +195,7 @@ def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int =
     try:
         import onnxruntime
     except ImportError as error:
-        raise _missing("onnxruntime") from error
+        raise _missing("onnxruntime", error) from error
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3  # errors; it warns of what it optimises away
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # see monitor.waiting
@@ -218,7 +219,11 @@ def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int =
     return run
 
 
-def _missing(name: str) -> UsageError:
+def _missing(name: str, error: ImportError) -> UsageError:
+    if find_spec(name):
+        return UsageError(
+            f"{name} is installed but cannot be imported: {_first_line(error)}; install it again"
+        )
     return UsageError(f"{name} is not installed; to run exported models: {EXTRA}")
 
 

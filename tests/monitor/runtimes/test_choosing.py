@@ -1,3 +1,4 @@
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,23 +12,28 @@ from monitor.errors import UsageError
 from monitor.runtimes import Exported, Facts, choosing, cpu
 from monitor.runtimes.choosing import make_runtime
 from monitor.runtimes.cpu import has_vnni
-from monitor.runtimes.graphs import Run, openvino_run
+from monitor.runtimes.graphs import GraphError, Run, onnxruntime_run, openvino_run
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
 MODEL = Exported(FACTS, (b"graph",))
 
 
 class Fakes:
-    """Runtimes of a stated time; says which were asked for."""
+    """Runtimes of a stated time, without one they fail at a clip; says which were asked for."""
 
     def __init__(self, **seconds: float) -> None:
         self.seconds, self.made, self.now = seconds, list[str](), 0.0
+        self.broken: dict[str, Exception] = {}
 
     def run_of(self, name: str) -> Callable[[Exported, int | None, int], Run]:
         def make(_exported: Exported, _threads: int | None, _lanes: int) -> Run:
             self.made.append(name)
+            if name in self.broken:
+                raise self.broken[name]
 
             def run(clips: Any) -> list[Any]:
+                if name not in self.seconds:
+                    raise RuntimeError("no memory")
                 self.now += self.seconds[name]
                 return [np.zeros(len(clips)), np.zeros((len(clips), 4, 4))]
 
@@ -44,6 +50,7 @@ def fakes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Fakes:
     monkeypatch.setattr(choosing, "installed", lambda _facts: ["openvino", "onnxruntime"])
     monkeypatch.setattr(choosing, "version", lambda _name: "1.0")
     monkeypatch.setattr(choosing, "cache_file", lambda: tmp_path / "cache" / "runtimes.json")
+    monkeypatch.setattr(choosing, "_TOLD", set())
     monkeypatch.setattr("time.perf_counter", lambda: found.now)
     return found
 
@@ -77,6 +84,57 @@ def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(fakes: Fake
     assert make_runtime(MODEL).name == "onnxruntime"
 
 
+def test_one_that_is_broken_is_passed_over_with_one_line(
+    fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    fakes.broken["onnxruntime"] = UsageError("onnxruntime is installed but cannot be imported: so")
+    assert make_runtime(MODEL).name == "openvino"
+    assert make_runtime(MODEL, lanes=2).name == "openvino"
+    assert len(caplog.records) == 1
+    assert "cannot be imported: so (any is computed by another runtime)" in caplog.text
+    fakes.broken.clear()
+    assert make_runtime(MODEL).name == "onnxruntime"  # the choice without it was not remembered
+
+
+def test_one_that_fails_at_a_clip_is_passed_over(
+    fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    del fakes.seconds["onnxruntime"]
+    assert make_runtime(MODEL).name == "openvino"
+    assert "onnxruntime failed at a clip: no memory" in caplog.text
+
+
+def test_one_that_broke_since_it_was_remembered_is_passed_over(
+    fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert make_runtime(MODEL).name == "onnxruntime"
+    fakes.broken["onnxruntime"] = GraphError("onnxruntime does not take this export: why")
+    assert make_runtime(MODEL).name == "openvino"
+    assert "onnxruntime does not take this export: why" in caplog.text
+
+
+def test_where_all_are_broken_each_is_named(fakes: Fakes) -> None:
+    fakes.broken = {"openvino": GraphError("openvino: one"), "onnxruntime": UsageError("o: other")}
+    with pytest.raises(GraphError, match=r"^openvino: one; o: other$"):
+        make_runtime(MODEL)
+    with pytest.raises(UsageError, match=r"^o: other$"):
+        make_runtime(MODEL, "onnxruntime")
+
+
+@pytest.mark.parametrize(
+    ("name", "run"), [("openvino", openvino_run), ("onnxruntime", onnxruntime_run)]
+)
+def test_one_that_cannot_be_imported_says_why(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, run: Callable[[Exported], Run]
+) -> None:
+    reason = "libfoo.so.1: cannot open shared object file"
+    (tmp_path / f"{name}.py").write_text(f"raise ImportError({reason!r})")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    with pytest.raises(UsageError, match=f"^{name} is installed but cannot be imported: {reason}"):
+        run(MODEL)
+
+
 def test_one_that_is_asked_for_is_taken(fakes: Fakes) -> None:
     assert make_runtime(MODEL, "openvino").name == "openvino"
     assert fakes.made == ["openvino"]
@@ -86,7 +144,7 @@ def test_none_installed_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(choosing, "installed", lambda _facts: [])
     with pytest.raises(UsageError, match=r"not installed; .*pip install 'oddwatch\[edge\]'"):
         make_runtime(MODEL)
-    monkeypatch.setitem(__import__("sys").modules, "openvino", None)
+    monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(UsageError, match=r"openvino is not installed; .*oddwatch\[edge\]"):
         openvino_run(MODEL)
 
