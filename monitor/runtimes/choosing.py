@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from statistics import median
 
@@ -186,8 +186,16 @@ def _remembered(place: Path) -> dict[str, str]:
 
 
 def _key(digest: str, names: list[str]) -> str:
-    versions = [f"{name} {version(name)}" for name in names]
+    versions = [f"{name} {_version(name)}" for name in names]
     return sha256("\n".join([digest, *versions, cpu(), str(os.cpu_count())]).encode()).hexdigest()
+
+
+def _version(module: str) -> str:
+    """Of what it was installed from, which may go by another name, such as onnxruntime-gpu."""
+    with suppress(PackageNotFoundError):
+        return version(module)
+    packages = sorted(set(packages_distributions().get(module, ())))
+    return ", ".join(f"{package} {version(package)}" for package in packages) or "unknown"
 
 
 def _warn_of_precision(facts: Facts) -> None:

@@ -1,6 +1,7 @@
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,26 @@ def test_another_graph_or_version_is_measured_anew(
     assert make_runtime(Exported(FACTS, (b"another",))).name == "openvino"
     monkeypatch.setattr(choosing, "version", lambda _name: "2.0")
     assert make_runtime(MODEL).name == "openvino"
+
+
+@pytest.mark.parametrize("owners", [{"onnxruntime": ["onnxruntime-gpu", "onnxruntime-gpu"]}, {}])
+def test_a_runtime_may_come_from_a_package_of_another_name(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch, owners: dict[str, list[str]]
+) -> None:
+    there = {"openvino": "1.0", "onnxruntime-gpu": "1.0"}
+
+    def version(name: str) -> str:
+        if name not in there:
+            raise PackageNotFoundError(name)
+        return there[name]
+
+    monkeypatch.setattr(choosing, "version", version)
+    monkeypatch.setattr(choosing, "packages_distributions", lambda: owners)
+    assert make_runtime(MODEL).name == "onnxruntime"
+    fakes.seconds["openvino"] = 0.01
+    assert make_runtime(MODEL).name == "onnxruntime"
+    there["onnxruntime-gpu"] = "2.0"
+    assert make_runtime(MODEL).name == ("openvino" if owners else "onnxruntime")
 
 
 def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(fakes: Fakes) -> None:
