@@ -10,7 +10,7 @@ import io
 import json
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +21,7 @@ from models.errors import CheckpointError
 from models.spec import ClipSpec
 from monitor.errors import StoreError
 from monitor.files import write_atomically
+from monitor.runtimes.facts import check_facts
 from monitor.runtimes.runtime import Runtime
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ VERSION = 1  # of the file's layout; raised when older files can no longer be re
 FACTS = "model.json"
 TABLES = "prelude.npz"
 PARTS = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin"), "none": ()}
+OF_THE_FILE = ("format", "version")  # beside the facts
 BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError)
 
 GraphFormat = Literal["onnx", "openvino"]
@@ -190,12 +192,12 @@ def read_export(path: Path) -> Exported | None:
             if FACTS not in file.namelist():
                 return None
             plain = json.loads(file.read(FACTS))
-            if plain.get("format") != FORMAT:
+            if isinstance(plain, dict) and plain.get("format") != FORMAT:
                 return None
-            _check_version(plain, path)
-            parts = tuple(file.read(name) for name in PARTS[plain["graph"]])
-            tables = b"" if plain.get("prelude") is None else file.read(TABLES)
-            return Exported(_facts(plain), parts, tables)
+            facts = _facts(plain, path)
+            parts = tuple(file.read(name) for name in PARTS[facts.graph])
+            tables = b"" if facts.prelude is None else file.read(TABLES)
+            return Exported(facts, parts, tables)
     except CheckpointError:
         raise
     except (OSError, zipfile.BadZipFile) as error:
@@ -210,15 +212,32 @@ def _damaged(path: Path, error: Exception) -> CheckpointError:
     return CheckpointError(f"{path} is not a whole exported model ({error}); export it again")
 
 
+def _facts(plain: Any, path: Path) -> Facts:
+    if isinstance(plain, dict):
+        _check_version(plain, path)
+    check_facts(plain)
+    given = {key: value for key, value in plain.items() if key not in OF_THE_FILE}
+    spec = plain["spec"] | {"size": tuple(plain["spec"]["size"])}
+    return Facts(**(given | {"spec": ClipSpec(**spec), "terms": tuple(plain["terms"])}))
+
+
 def _check_version(plain: Mapping[str, Any], path: Path) -> None:
+    writer = f"oddwatch {plain.get('oddwatch', 'unknown')}"
     if plain.get("version") != VERSION:
         raise CheckpointError(
-            f"{path} is an export of file version {plain.get('version')} (oddwatch "
-            f"{plain.get('oddwatch', 'unknown')}), this program reads {VERSION}; export it again"
+            f"{path} is an export of file version {plain.get('version')} ({writer}), this program "
+            f"reads {VERSION}; export it again"
+        )
+    unknown = [key for key in plain if key not in OF_THE_FILE and key not in _names(Facts)]
+    spec = plain.get("spec")
+    if isinstance(spec, dict):
+        unknown += [f"spec.{key}" for key in spec if key not in _names(ClipSpec)]
+    if unknown:
+        raise CheckpointError(
+            f"{path} is an export of another version ({writer}, this is {monitor.__version__}): "
+            f"{', '.join(unknown[:3])} is not known here; export it again"
         )
 
 
-def _facts(plain: Mapping[str, Any]) -> Facts:
-    given = {key: value for key, value in plain.items() if key not in ("format", "version")}
-    spec = given["spec"] | {"size": tuple(given["spec"]["size"])}
-    return Facts(**(given | {"spec": ClipSpec(**spec), "terms": tuple(given["terms"])}))
+def _names(kind: type[Facts] | type[ClipSpec]) -> set[str]:
+    return {one.name for one in fields(kind)}

@@ -3,6 +3,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +34,22 @@ def clips_for(exported: Exported, count: int, seed: int = 0) -> np.ndarray:
     spec = exported.spec
     shape = (count, spec.length, spec.channels, *spec.size)
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
+
+
+def facts_in(path: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(path) as file:
+        found: dict[str, Any] = json.loads(file.read("model.json"))
+        return found
+
+
+def with_facts(path: Path, folder: Path, plain: object) -> Path:
+    """A copy of an export whose model.json holds something else."""
+    place = folder / "other.oddwatch"
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(place, "w") as new:
+        new.writestr("model.json", json.dumps(plain))
+        for name in old.namelist()[1:]:
+            new.writestr(name, old.read(name))
+    return place
 
 
 @pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
@@ -155,6 +172,61 @@ def test_a_damaged_file_is_named(world: World, tmp_path: Path) -> None:
     broken.write_bytes(content)
     with pytest.raises(CheckpointError, match="not a whole exported model"):
         read_export(broken)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"kind": "sound"}, "kind: expected video or image, got 'sound'"),
+        ({"graph": "tensorrt"}, "graph: expected onnx or openvino or none, got 'tensorrt'"),
+        ({"graph": []}, r"graph: expected .*, got \[\]"),
+        ({"terms": "psnr"}, "terms: expected a list of names, got 'psnr'"),
+        ({"provenance": None}, "provenance: expected values by name, got None"),
+        ({"report": []}, r"report: expected values by name, got \[\]"),
+        ({"calibration": 3}, "calibration: expected values by name or null, got 3"),
+        ({"batch": 0}, "batch: expected a whole number from 1 or null, got 0"),
+        ({"parameters": "many"}, "parameters: expected a whole number, got 'many'"),
+        ({"detector": None}, "detector: expected a text, got None"),
+        ({"spec": [1]}, r"spec: expected values by name, got \[1\]"),
+        ({"spec.length": 0}, "spec.length: expected a whole number from 1, got 0"),
+        ({"spec.stride": True}, "spec.stride: expected a whole number from 1, got True"),
+        ({"spec.size": [32]}, r"spec.size: expected height and width, .* got \[32\]"),
+        ({"spec.channels": 2}, "spec.channels: expected 1 or 3, got 2"),
+        ({"spec.target": 0}, "spec.target: expected -3 to -1, got 0"),
+        ({"graph": "none"}, "expected a graph or a prelude, got neither"),
+    ],
+)
+def test_facts_that_do_not_fit_are_named(
+    world: World, tmp_path: Path, change: dict[str, Any], said: str
+) -> None:
+    plain = facts_in(world.onnx_file)
+    for key, value in change.items():
+        place = plain["spec"] if key.startswith("spec.") else plain
+        place[key.removeprefix("spec.")] = value
+    place = with_facts(world.onnx_file, tmp_path, plain)
+    with pytest.raises(CheckpointError, match=rf"not a whole exported model \({said}\); export"):
+        read_export(place)
+
+
+def test_facts_that_lack_something_or_are_none_are_named(world: World, tmp_path: Path) -> None:
+    plain = facts_in(world.onnx_file)
+    del plain["terms"]
+    with pytest.raises(CheckpointError, match="terms: expected a list of names, got nothing"):
+        read_export(with_facts(world.onnx_file, tmp_path, plain))
+    with pytest.raises(CheckpointError, match=r"expected facts by name, got \[\]"):
+        read_export(with_facts(world.onnx_file, tmp_path, []))
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_facts_that_are_not_known_are_of_another_version(
+    world: World, tmp_path: Path, inside: object
+) -> None:
+    plain = facts_in(world.onnx_file)
+    (plain["spec"] if inside else plain)["tiles"] = 4
+    plain["oddwatch"] = "9.1"
+    said = rf"another version \(oddwatch 9\.1, .*\): {'spec.' if inside else ''}tiles is not known"
+    with pytest.raises(CheckpointError, match=said):
+        read_export(with_facts(world.onnx_file, tmp_path, plain))
 
 
 def test_another_version_of_the_file_is_named(world: World, tmp_path: Path) -> None:

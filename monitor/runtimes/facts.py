@@ -1,0 +1,96 @@
+"""What the facts of an export must be, so that a malformed file is refused as it is read.
+
+By hand: pydantic would take a fifth of a second of every command that scores.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Expected = dict[str, tuple[str, Callable[[Any], bool]]]  # in words, and whether a value is it
+
+
+def check_facts(plain: object) -> None:
+    """Refuse what `Facts` cannot be made of.
+
+    Raises:
+        ValueError: With the first value that does not fit.
+    """
+    if not isinstance(plain, dict):
+        raise ValueError(f"expected facts by name, got {_short(plain)}")
+    _check(plain, FACTS)
+    spec = plain["spec"]
+    _check(spec, SPEC, "spec.")
+    if not -spec["length"] <= spec["target"] <= -1:
+        raise ValueError(
+            f"spec.target: expected {-spec['length']} to -1, got {_short(spec['target'])}"
+        )
+    if plain["graph"] == "none" and plain.get("prelude") is None:
+        raise ValueError("expected a graph or a prelude, got neither")
+
+
+def _check(plain: Mapping[str, Any], expected: Expected, where: str = "") -> None:
+    for key, (words, fits) in expected.items():
+        value = plain.get(key)
+        if not fits(value):
+            came = _short(value) if key in plain else "nothing"
+            raise ValueError(f"{where}{key}: expected {words}, got {came}")
+
+
+def _short(value: object) -> str:
+    return f"{value!r:.60}"
+
+
+def _one_of(*words: str) -> tuple[str, Callable[[Any], bool]]:
+    return " or ".join(words), lambda value: isinstance(value, str) and value in words
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return _is_number(value) and value >= 1
+
+
+def _is_named(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_named_or_none(value: object) -> bool:
+    return value is None or _is_named(value)
+
+
+COUNT = ("a whole number from 1", _is_count)
+TEXT = ("a text", _is_text)
+NAMED = ("values by name", _is_named)
+NAMED_OR_NONE = ("values by name or null", _is_named_or_none)
+FACTS: Expected = {
+    "detector": TEXT,
+    "kind": _one_of("video", "image"),
+    "preset": TEXT,
+    "spec": NAMED,
+    "graph": _one_of("onnx", "openvino", "none"),
+    "precision": _one_of("fp32", "bf16", "int8"),
+    "terms": ("a list of names", lambda v: isinstance(v, list) and all(map(_is_text, v))),
+    "parameters": ("a whole number", _is_number),
+    "batch": ("a whole number from 1 or null", lambda v: v is None or _is_count(v)),
+    "calibration": NAMED_OR_NONE,
+    "provenance": NAMED,
+    "report": NAMED,
+    "oddwatch": TEXT,
+    "prelude": NAMED_OR_NONE,
+}
+SPEC: Expected = {
+    "length": COUNT,
+    "stride": COUNT,
+    "size": (
+        "height and width, whole numbers from 1",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_count, v)),
+    ),
+    "channels": ("1 or 3", lambda v: _is_number(v) and v in (1, 3)),
+    "target": ("a whole number", _is_number),
+}
