@@ -9,7 +9,9 @@ code and nothing pickled. Bytes (B, T, C, H, W) go in; scores, maps and terms co
 import io
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from hashlib import sha256
@@ -32,8 +34,17 @@ VERSION = 1  # of the file's layout; raised when older files can no longer be re
 FACTS = "model.json"
 TABLES = "prelude.npz"
 PARTS = {"onnx": ("model.onnx",), "openvino": ("model.xml", "model.bin"), "none": ()}
+NAME_AT = 30  # of a member's name, in bytes from its beginning
 OF_THE_FILE = ("format", "version")  # beside the facts
-BROKEN = (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError)
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    EOFError,
+)
 
 GraphFormat = Literal["onnx", "openvino"]
 Content = Literal["onnx", "openvino", "none"]  # none: the prelude is all there is
@@ -188,28 +199,44 @@ def read_export(path: Path) -> Exported | None:
         CheckpointError: If it is cut short, damaged, or of another version.
     """
     try:
-        with zipfile.ZipFile(path) as file:
-            if FACTS not in file.namelist():
-                return None
-            plain = json.loads(file.read(FACTS))
-            if isinstance(plain, dict) and plain.get("format") != FORMAT:
-                return None
-            facts = _facts(plain, path)
-            parts = tuple(file.read(name) for name in PARTS[facts.graph])
-            tables = b"" if facts.prelude is None else file.read(TABLES)
-            return Exported(facts, parts, tables)
-    except CheckpointError:
-        raise
-    except (OSError, zipfile.BadZipFile) as error:
-        if isinstance(error, zipfile.BadZipFile) and zipfile.is_zipfile(path):
-            raise _damaged(path, error) from error
+        file = zipfile.ZipFile(path)
+    except OSError:
         return None
     except BROKEN as error:
-        raise _damaged(path, error) from error
+        if _begins_as_export(path):
+            raise _damaged(path, "it is cut short, or its end is damaged") from error
+        return None
+    with file:
+        if FACTS not in file.namelist() and not _begins_as_export(path):
+            return None
+        try:
+            return _read(file, path)
+        except CheckpointError:
+            raise
+        except (*BROKEN, OSError) as error:
+            raise _damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> CheckpointError:
-    return CheckpointError(f"{path} is not a whole exported model ({error}); export it again")
+def _read(file: zipfile.ZipFile, path: Path) -> Exported | None:
+    plain = json.loads(file.read(FACTS))
+    if isinstance(plain, dict) and plain.get("format") != FORMAT:
+        return None
+    facts = _facts(plain, path)
+    parts = tuple(file.read(name) for name in PARTS[facts.graph])
+    tables = b"" if facts.prelude is None else file.read(TABLES)
+    return Exported(facts, parts, tables)
+
+
+def _begins_as_export(path: Path) -> bool:
+    """Whether the first member of a zip, which needs no directory to be seen, is the facts."""
+    with suppress(OSError), path.open("rb") as file:
+        head = file.read(NAME_AT + len(FACTS))
+        return head[:4] == b"PK\x03\x04" and head[NAME_AT:] == FACTS.encode()
+    return False
+
+
+def _damaged(path: Path, reason: object) -> CheckpointError:
+    return CheckpointError(f"{path} is not a whole exported model ({reason}); export it again")
 
 
 def _facts(plain: Any, path: Path) -> Facts:

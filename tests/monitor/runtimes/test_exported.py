@@ -1,6 +1,7 @@
 import json
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from models.errors import CheckpointError
+from models.spec import ClipSpec
 from monitor.config.settings import EngineSettings
 from monitor.errors import StoreError, UsageError
 from monitor.exporting.formats import as_openvino
@@ -19,6 +21,7 @@ from monitor.live.scoring_link import loading
 from monitor.model import load_model, save_model
 from monitor.runtimes import (
     Exported,
+    Facts,
     choose_runtime,
     read_export,
     runtime_of,
@@ -172,6 +175,39 @@ def test_a_damaged_file_is_named(world: World, tmp_path: Path) -> None:
     broken.write_bytes(content)
     with pytest.raises(CheckpointError, match="not a whole exported model"):
         read_export(broken)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.5, 0.999])
+def test_a_file_that_was_cut_is_a_damaged_export(
+    world: World, tmp_path: Path, share: float
+) -> None:
+    content = world.onnx_file.read_bytes()
+    cut = tmp_path / "cut.oddwatch"
+    cut.write_bytes(content[: int(share * len(content))])
+    with pytest.raises(
+        CheckpointError, match=r"not a whole exported model \(it is cut short, .*\)"
+    ):
+        load_model(cut)
+
+
+def test_a_cut_model_of_train_is_left_to_torch(world: World, tmp_path: Path) -> None:
+    content = world.trained.read_bytes()
+    (tmp_path / "cut.pt").write_bytes(content[: len(content) // 2])
+    assert read_export(tmp_path / "cut.pt") is None
+    middle = content.rfind(b"PK\x01\x02")
+    (tmp_path / "broken.pt").write_bytes(content[:middle] + b"\0" * 4 + content[middle + 4 :])
+    assert read_export(tmp_path / "broken.pt") is None
+
+
+def test_any_changed_byte_is_an_error_in_words(tmp_path: Path) -> None:
+    facts = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
+    place = tmp_path / "small.oddwatch"
+    write_export(Exported(facts, (b"graph",)), place)
+    content = place.read_bytes()
+    for at in range(len(content)):
+        place.write_bytes(content[:at] + bytes([content[at] ^ 0xFF]) + content[at + 1 :])
+        with suppress(CheckpointError):
+            read_export(place)
 
 
 @pytest.mark.parametrize(
