@@ -146,6 +146,7 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
     except RuntimeError as error:
         raise GraphError(f"openvino does not take this export: {_first_line(error)}") from error
     count = len(graph.outputs)
+    _check_ends("openvino", exported.facts, len(graph.inputs), count)
     of_shape: dict[tuple[tuple[int, ...], ...], SimpleQueue[Any]] = {}
 
     def compiled(inputs: Inputs) -> SimpleQueue[Any]:
@@ -208,6 +209,7 @@ def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int =
     except Exception as error:  # its own classes, which derive from nothing more telling
         raise GraphError(f"onnxruntime does not take this export: {_first_line(error)}") from error
     names = [taken.name for taken in session.get_inputs()]
+    _check_ends("onnxruntime", exported.facts, len(names), len(session.get_outputs()))
 
     def run(inputs: Inputs) -> list[NDArray[Any]]:
         try:
@@ -217,6 +219,16 @@ def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int =
             raise RuntimeError(_first_line(error)) from error
 
     return run
+
+
+def _check_ends(name: str, facts: Facts, inputs: int, outputs: int) -> None:
+    """Refuse a graph that is not the one its facts speak of; raises `GraphError`."""
+    wanted = (1 if facts.prelude is None else 2, 2 + len(facts.terms))  # scores, maps and terms
+    if (inputs, outputs) != wanted:
+        raise GraphError(
+            f"{name} finds {inputs} inputs and {outputs} outputs in the graph of {facts.detector}, "
+            f"expected {wanted[0]} and {wanted[1]} by its model.json: export it again"
+        )
 
 
 def _missing(name: str, error: ImportError) -> UsageError:

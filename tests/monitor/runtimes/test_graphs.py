@@ -1,10 +1,20 @@
 """What is said where a runtime fails."""
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
 
 from models.spec import ClipSpec
 from monitor.runtimes import Exported, Facts
-from monitor.runtimes.graphs import GraphError, _first_line, onnxruntime_run, openvino_run
+from monitor.runtimes.graphs import (
+    GraphError,
+    Run,
+    _first_line,
+    onnxruntime_run,
+    openvino_run,
+)
+from tests.monitor.runtimes.conftest import World
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
 CORE = "Exception from src/inference/src/cpp/core.cpp:105:\n"
@@ -45,3 +55,15 @@ def test_onnxruntime_s_reason_is_shown() -> None:
     pytest.importorskip("onnxruntime")
     with pytest.raises(GraphError, match=r"^onnxruntime does not take this export: .*protobuf"):
         onnxruntime_run(Exported(FACTS, (b"junk",)))
+
+
+@pytest.mark.parametrize("run", [openvino_run, onnxruntime_run])
+def test_a_graph_that_is_not_what_its_facts_say_is_refused_before_a_clip(
+    world: World, run: Callable[[Exported], Run]
+) -> None:
+    fewer = replace(world.onnx, facts=replace(world.onnx.facts, terms=()))
+    with pytest.raises(GraphError, match=r"1 inputs and 5 outputs .*, expected 1 and 2 by its"):
+        run(fewer)
+    begun = replace(world.onnx, facts=replace(world.onnx.facts, prelude={"motion": {}}))
+    with pytest.raises(GraphError, match=r"expected 2 and 5 .*: export it again"):
+        run(begun)
