@@ -65,7 +65,7 @@ def make_runtime(
         GraphError: If it fails at the graph, or all do.
     """
     check_runtime(exported.facts, wanted)
-    _warn_of_precision(exported.facts)
+    _warn_of_precision(exported)
     if wanted != "auto":
         return _made(exported, wanted, threads, lanes)
     names = installed(exported.facts)
@@ -73,10 +73,10 @@ def make_runtime(
     try:
         return _made(exported, name, threads, lanes)
     except MonitorError as error:
-        others = [other for other in names if other != name]
+        others = [other for other in names if other != name]  # it broke since it was remembered
         if not others:
             raise
-        _pass_over(exported, error)  # it worked when it was remembered
+        _warn(exported, f"{error} ({exported.name} is computed by another runtime)")
         return _made(exported, _fastest(exported, others), threads, lanes)
 
 
@@ -149,7 +149,7 @@ def measured(exported: Exported, names: list[str], threads: int | None = None) -
     if not found:
         raise failed[0] if len(failed) == 1 else GraphError("; ".join(map(str, failed)))
     for failure in failed:
-        _pass_over(exported, failure)
+        _warn(exported, f"{failure} ({exported.name} is computed by another runtime)")
     return found
 
 
@@ -162,14 +162,6 @@ def _seconds(runtime: Runtime, clips: Bytes) -> float:
         runtime.examine(clips)
         seconds.append(time.perf_counter() - start)
     return median(seconds)
-
-
-def _pass_over(exported: Exported, error: MonitorError) -> None:
-    """Warn of a runtime that fails while another works; once, however often a model is made."""
-    told = (exported.digest, str(error))
-    if told not in _TOLD:
-        _TOLD.add(told)
-        log.warning("%s (%s is computed by another runtime)", error, exported.name)
 
 
 def cache_file() -> Path:
@@ -198,21 +190,33 @@ def _version(module: str) -> str:
     return ", ".join(f"{package} {version(package)}" for package in packages) or "unknown"
 
 
-def _warn_of_precision(facts: Facts) -> None:
+def _warn_of_precision(exported: Exported) -> None:
+    facts = exported.facts
     if facts.precision == "bf16" and has_bf16() is False:
-        log.warning("this CPU (%s) has no bf16: the model is computed in fp32, slower", cpu())
+        _warn(exported, f"this CPU ({cpu()}) has no bf16: the model is computed in fp32, slower")
     if facts.precision == "int8" and has_vnni() is False:
-        log.warning(
-            "this CPU (%s) has no VNNI: an int8 model may be slower here than the fp32 one%s; "
-            "oddwatch bench --model MODEL measures both",
-            cpu(),
-            _where_exported(facts),
+        _warn(
+            exported,
+            f"this CPU ({cpu()}) has no VNNI: a model in int8 may be slower here than in fp32"
+            f"{_where_exported(facts)}; to compare them here, run oddwatch bench --model with the "
+            "model that it was exported from, or with an export of that without --int8",
         )
 
 
 def _where_exported(facts: Facts) -> str:
-    """What int8 was worth on the machine that quantised it, to hold this one's figures against."""
-    found = facts.report.get("int8", {}).get("measured")
-    if not found:
-        return ""
-    return f" (where it was exported: {found['ms']:.1f} and {found['fp32_ms']:.1f} ms a clip)"
+    """What int8 was worth on the machine that quantised it, which may be another."""
+    with suppress(AttributeError, KeyError, TypeError, ValueError):  # it may say anything
+        found = facts.report["int8"]["measured"]
+        return (
+            f" (on the machine where it was exported a clip took {found['ms']:.1f} ms, in fp32 "
+            f"{found['fp32_ms']:.1f})"
+        )
+    return ""
+
+
+def _warn(exported: Exported, text: str) -> None:
+    """Once for a file, however often what computes it is made."""
+    told = (exported.digest, text)
+    if told not in _TOLD:
+        _TOLD.add(told)
+        log.warning("%s", text)

@@ -191,11 +191,17 @@ def test_int8_without_vnni_is_warned_of(
         "monitor.runtimes.cpu._cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old")
     )
     make_runtime(small, "openvino")
-    assert "this CPU (Old) has no VNNI" in caplog.text
+    make_runtime(small, "openvino", lanes=2)
+    assert len(caplog.records) == 1
+    assert "this CPU (Old) has no VNNI: a model in int8 may be slower" in caplog.text
+    assert "run oddwatch bench --model with the model that it was exported from" in caplog.text
     caplog.clear()
     measured = {"int8": {"measured": {"ms": 3.8, "fp32_ms": 10.1}}}
     make_runtime(replace(small, facts=replace(small.facts, report=measured)), "openvino")
-    assert "(where it was exported: 3.8 and 10.1 ms a clip); oddwatch bench" in caplog.text
+    where = "(on the machine where it was exported a clip took 3.8 ms, in fp32 10.1); to compare"
+    assert where in caplog.text
+    for report in ({"int8": 3}, {"int8": {"measured": {"ms": "3"}}}):
+        make_runtime(replace(small, facts=replace(small.facts, report=report)), "openvino")
     caplog.clear()
     make_runtime(MODEL, "openvino")
     monkeypatch.setattr(
