@@ -246,5 +246,5 @@ def _torch_missing(path: Path, error: ModuleNotFoundError) -> Exception:
         return SourceNotFoundError(f"{path}: no such model file")
     return UsageError(
         f"{path} is no exported model, and {error.name} is not installed here: expected a file of "
-        "export; where there is torch, run: oddwatch export MODEL --to openvino"
+        "export; where there is torch, run: oddwatch export MODEL --to onnx"
     )

@@ -24,7 +24,6 @@ from monitor.files import write_atomically
 from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
-    EXTRA,
     Bytes,
     GraphError,
     GraphRuntime,
@@ -92,7 +91,8 @@ def check_runtime(facts: Facts, wanted: str) -> None:
     if wanted == "auto":
         if not installed(facts):
             raise UsageError(
-                f"{' and '.join(takes)}: not installed; to run exported models: {EXTRA}"
+                f"a model exported to {facts.graph} runs on {' or '.join(takes)}, not installed "
+                f"here: pip install {takes[-1]}"
             )
     elif wanted not in takes:
         raise UsageError(

@@ -19,7 +19,6 @@ Bytes = NDArray[np.uint8]
 Inputs = tuple[NDArray[Any], ...]  # of the graph: bytes (B, T, C, H, W), or what a prelude makes
 Run = Callable[[Inputs], list[NDArray[Any]]]  # to the graph's outputs
 
-EXTRA = "pip install 'oddwatch[edge]'"
 MOST_SHAPES = 3  # of batches that a graph is compiled for: one picture, full batches, a last one
 WHERE_IN_OPENVINO = re.compile(  # lines before the reason: where in its source it was noticed
     r"Exception from |Check '|FrontEnd API failed|Model wasn't fully converted|Summary:|"
@@ -236,7 +235,7 @@ def _missing(name: str, error: ImportError) -> UsageError:
         return UsageError(
             f"{name} is installed but cannot be imported: {_first_line(error)}; install it again"
         )
-    return UsageError(f"{name} is not installed; to run exported models: {EXTRA}")
+    return UsageError(f"{name} is not installed; to run exported models: pip install {name}")
 
 
 def _first_line(error: Exception) -> str:

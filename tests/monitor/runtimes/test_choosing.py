@@ -161,12 +161,18 @@ def test_one_that_is_asked_for_is_taken(fakes: Fakes) -> None:
     assert fakes.made == ["openvino"]
 
 
-def test_none_installed_says_how_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_none_installed_says_how_to_install_it_and_not_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(choosing, "installed", lambda _facts: [])
-    with pytest.raises(UsageError, match=r"not installed; .*pip install 'oddwatch\[edge\]'"):
+    said = "exported to onnx runs on openvino or onnxruntime, not installed here: pip install onnxr"
+    with pytest.raises(UsageError, match=said):
         make_runtime(MODEL)
+    own = Exported(replace(FACTS, graph="openvino"), (b"graph", b"weights"))
+    with pytest.raises(UsageError, match=r"runs on openvino, .*: pip install openvino$"):
+        make_runtime(own)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(UsageError, match=r"openvino is not installed; .*oddwatch\[edge\]"):
+    with pytest.raises(UsageError, match=r"openvino is not installed; .*: pip install openvino$"):
         openvino_run(MODEL)
 
 

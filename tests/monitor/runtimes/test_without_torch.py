@@ -132,6 +132,7 @@ def test_a_trained_model_says_what_is_missing(world: World, tmp_path: Path) -> N
     answer = oddwatch("score", world.trained, world.data, "-o", tmp_path / "out", cache=tmp_path)
     assert answer.returncode == 2
     assert "torch is not installed here: expected a file of export" in answer.stderr
+    assert answer.stderr.endswith("oddwatch export MODEL --to onnx\n")  # which any runtime takes
     assert answer.stderr.count("\n") == 1
 
 
