@@ -88,7 +88,7 @@ def _open_server(url: sa.URL) -> sa.Engine:
     except ModuleNotFoundError as error:
         raise StoreError(
             f"{url.render_as_string()} needs the package {error.name}:"
-            " pip install oddwatch[postgres]"
+            " pip install 'psycopg[binary]'"
         ) from error
 
 

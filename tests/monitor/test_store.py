@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import sqlite3
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -285,3 +286,9 @@ def test_nothing_exports_as_a_header_or_an_empty_list(store: Store) -> None:
     assert exported(store, "csv").strip() == ",".join(FIELDS)
     assert json.loads(exported(store, "json")) == []
     assert StoredAlert.__dataclass_fields__.keys() - {"alert"} <= set(FIELDS)
+
+
+def test_a_server_s_missing_package_is_named_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(StoreError, match=r"needs the package psycopg: pip install 'psycopg\["):
+        Store("postgresql://somebody@localhost:1/none")
