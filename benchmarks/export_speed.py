@@ -25,11 +25,11 @@ from numpy.typing import NDArray
 
 from models.detectors.frame_prediction import FramePrediction
 from models.registry import build
+from monitor.cpu import has_bf16, has_vnni
 from monitor.exporting import in_bf16, quantised_for_speed, unquantised
 from monitor.model import Model, load_model
 from monitor.runtimes import runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
-from monitor.runtimes.cpu import has_bf16, has_vnni
 
 CLIPS = 16  # to quantise by
 

@@ -1,13 +1,41 @@
-"""What is made in a thread of its own while the consumer works on what was made before."""
+"""What is made in threads of its own while the consumer works on what was made before."""
 
 import queue
 import threading
-from collections.abc import Generator, Iterable
+from collections import deque
+from collections.abc import Callable, Generator, Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from monitor.cpu import cores
+
 Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 AHEAD = 16  # clips made ready before they are asked for: a keyframe's pause, not a memory
+
+
+MAKERS = 4  # threads, at most, of what is made side by side
+
+
+def made_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[tuple[Item, Made]]:
+    """Each item with what is made of it, in order; as many are made at a time as there are cores.
+
+    What `make` raises is raised here, in its place.
+    """
+    makers = min(MAKERS, cores())
+    under_way: deque[tuple[Item, Future[Made]]] = deque()
+    pool = ThreadPoolExecutor(makers, thread_name_prefix="ahead")
+    try:
+        for item in items:
+            under_way.append((item, pool.submit(make, item)))
+            if len(under_way) > makers:
+                first, made = under_way.popleft()
+                yield first, made.result()
+        for first, made in under_way:
+            yield first, made.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item]:

@@ -18,6 +18,7 @@ from monitor.capture.records import CaptureSettings
 from monitor.capture.ring import Head, Ring
 from monitor.capture.stats import PictureMeter
 from monitor.clips import cut_clips, prepared
+from monitor.cpu import cores, has_bf16
 from monitor.errors import MonitorError, SourceError
 from monitor.footage import fit_size
 from monitor.model import Model
@@ -25,7 +26,6 @@ from monitor.readings import readings_of
 from monitor.records import Clip, Frame
 from monitor.runtimes import Exported, Runtime, runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
-from monitor.runtimes.cpu import cores, has_bf16
 from monitor.scoring import lanes_of
 from monitor.sources import open_source
 from monitor.sources.late import LateFrame

@@ -9,9 +9,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from monitor.ahead import ahead
+from monitor.cpu import cores
 from monitor.records import Clip, Reading
 from monitor.runtimes import Exported, Found, Runtime, runtime_of
-from monitor.runtimes.cpu import cores
 
 if TYPE_CHECKING:
     import torch

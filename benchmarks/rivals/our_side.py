@@ -16,8 +16,8 @@ from models.augmentation import MILD
 from models.detector import Budget, Step
 from models.registry import build
 from monitor.clips import prepare, to_tensor
+from monitor.cpu import has_bf16
 from monitor.exporting import export_model, in_bf16
-from monitor.runtimes.cpu import has_bf16
 from monitor.stills.inspecting import find_pictures, still_of
 from monitor.stills.judging import judged
 from monitor.stills.loader import StillLoader

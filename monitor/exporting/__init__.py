@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from models.export import to_onnx
+from monitor.cpu import cpu, has_bf16, has_vnni
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, UsageError
 from monitor.exporting.agreement import Agreement, agree, parity
@@ -21,7 +22,6 @@ from monitor.model import Model
 from monitor.progress import Progress, quiet
 from monitor.runtimes import Exported, Facts
 from monitor.runtimes.choosing import installed, measured
-from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from monitor.api.metrics import Metrics
 from monitor.capture.records import ClipFailed, ClipWritten
+from monitor.cpu import cores
 from monitor.live.due import DueTimes
 from monitor.live.fleet import FleetGuard, stagger
 from monitor.live.health import Closed, HealthNews, Opened
@@ -34,7 +35,6 @@ from monitor.live.pace import Pace
 from monitor.live.scorer_life import ScorerLife, ScorerLink
 from monitor.live.station import FLOWING, Station
 from monitor.live.supervision import StateChanged
-from monitor.runtimes.cpu import cores
 
 log = logging.getLogger(__name__)
 

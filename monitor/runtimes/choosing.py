@@ -19,9 +19,9 @@ from statistics import median
 import numpy as np
 from platformdirs import user_cache_path
 
+from monitor.cpu import cpu, has_bf16, has_vnni
 from monitor.errors import MonitorError, UsageError
 from monitor.files import write_atomically
-from monitor.runtimes.cpu import cpu, has_bf16, has_vnni
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
     Bytes,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.cpu import cores
 from monitor.errors import MonitorError, UsageError
-from monitor.runtimes.cpu import cores
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.intel import load_openvino
 from monitor.runtimes.runtime import ClipFrames, Found

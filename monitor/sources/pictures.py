@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.ahead import made_ahead
 from monitor.errors import CorruptFrameError, SourceError
 from monitor.records import Frame, Image
 from monitor.sources.late import GrayFrame, three_channels
@@ -39,7 +40,7 @@ class Pictures(Source):
     def size(self) -> tuple[int, int]:
         """Of the first picture that can be read."""
         for path in self.paths:
-            image = self._read(path)
+            image = self._kept(_tried(path))
             if image is not None:
                 return image.shape[0], image.shape[1]
         raise SourceError(f"{self.paths[0].parent}: none of {self.n_frames} pictures can be read")
@@ -50,19 +51,19 @@ class Pictures(Source):
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Read directly from `start`; a file's place in natural order is its index."""
-        for index in range(*slice(start, stop).indices(self.n_frames)):
-            image = self._read(self.paths[index])
+        indices = range(*slice(start, stop).indices(self.n_frames))
+        for index, found in made_ahead(lambda index: _tried(self.paths[index]), indices):
+            image = self._kept(found)
             if image is None or not self.fits(image.shape[:2], str(self.paths[index])):
                 continue
             time_s = index / self.folder_rate_hz
             yield (GrayFrame if image.ndim == 2 else Frame)(image, index, time_s)
 
-    def _read(self, path: Path) -> NDArray[np.uint8] | None:
-        try:
-            return decoded(path)
-        except CorruptFrameError as error:
-            self.lose(str(error))
+    def _kept(self, found: NDArray[np.uint8] | CorruptFrameError) -> NDArray[np.uint8] | None:
+        if isinstance(found, CorruptFrameError):
+            self.lose(str(found))
             return None
+        return found
 
 
 def open_folder(folder: Path, *, strict: bool, folder_rate_hz: float) -> Pictures:
@@ -118,6 +119,14 @@ def decoded(path: Path) -> NDArray[np.uint8]:
         return np.asarray(pixels)
     upright: Image = cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB)  # 35 times faster than [..., ::-1]
     return upright
+
+
+def _tried(path: Path) -> NDArray[np.uint8] | CorruptFrameError:
+    """The fault is said when the frame's turn comes."""
+    try:
+        return decoded(path)
+    except CorruptFrameError as error:
+        return error
 
 
 def read_mask(path: Path) -> NDArray[np.bool_]:

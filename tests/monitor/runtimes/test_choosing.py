@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from models.spec import ClipSpec
+from monitor import cpu
+from monitor.cpu import has_vnni
 from monitor.errors import UsageError
-from monitor.runtimes import Exported, Facts, choosing, cpu
+from monitor.runtimes import Exported, Facts, choosing
 from monitor.runtimes.choosing import make_runtime
-from monitor.runtimes.cpu import has_vnni
 from monitor.runtimes.graphs import GraphError, Run, onnxruntime_run, openvino_run
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
@@ -193,9 +194,7 @@ def test_int8_without_vnni_is_warned_of(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     small = Exported(replace(FACTS, precision="int8"), (b"graph",))
-    monkeypatch.setattr(
-        "monitor.runtimes.cpu._cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old")
-    )
+    monkeypatch.setattr("monitor.cpu._cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old"))
     make_runtime(small, "openvino")
     make_runtime(small, "openvino", lanes=2)
     assert len(caplog.records) == 1
@@ -210,9 +209,7 @@ def test_int8_without_vnni_is_warned_of(
         make_runtime(replace(small, facts=replace(small.facts, report=report)), "openvino")
     caplog.clear()
     make_runtime(MODEL, "openvino")
-    monkeypatch.setattr(
-        "monitor.runtimes.cpu._cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, "")
-    )
+    monkeypatch.setattr("monitor.cpu._cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, ""))
     make_runtime(small, "openvino")
     assert caplog.text == ""
 

@@ -9,6 +9,7 @@ import torch
 from models.errors import ExportError, NotFittedError
 from models.export import REFUSED, to_onnx
 from models.registry import DETECTORS, build
+from monitor.cpu import has_bf16
 from monitor.datasets import open_data
 from monitor.errors import UsageError
 from monitor.exporting import agreement, export_model, footage_of
@@ -18,7 +19,6 @@ from monitor.model import load_model, save_model
 from monitor.pipeline import calibrate_model
 from monitor.runtimes import Found
 from monitor.runtimes.choosing import make_runtime
-from monitor.runtimes.cpu import has_bf16
 from tests.monitor.cli.calling import call
 from tests.monitor.footage import TINY, write_clip
 from tests.monitor.runtimes.conftest import World
@@ -227,7 +227,7 @@ def test_bf16_is_another_computation_of_the_same_graph(
 def test_bf16_where_it_cannot_be_is_refused(
     world: World, to: Any, flags: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monitor.runtimes.cpu._cpuinfo", lambda _key: flags)
+    monkeypatch.setattr("monitor.cpu._cpuinfo", lambda _key: flags)
     footage = footage_of(world.model, open_data(world.data))
     with pytest.raises(UsageError, match=said):
         export_model(world.model, to, footage, precision="bf16")
