@@ -49,3 +49,7 @@ class StoreError(MonitorError, OSError):
 
 class DeviceError(MonitorError):
     """An accelerator stopped computing in the middle of it."""
+
+
+class DeviceFullError(DeviceError):
+    """It has no memory left for this; it computes what is smaller all the same."""

@@ -19,7 +19,7 @@ import numpy as np
 
 from models.spec import ClipSpec
 from monitor.capture.ring import Ring
-from monitor.errors import DeviceError, MonitorError
+from monitor.errors import DeviceError, DeviceFullError, MonitorError
 from monitor.files import digest_of
 from monitor.live.evidence import encode
 from monitor.live.messages import (
@@ -102,6 +102,8 @@ class Scorer:
                 batch = best_batch(runtime_of(model.detector), model.detector.spec)
                 self._models[order.path] = _Loaded(model, batch, digest)
             return describe(order.path, self._models[order.path])
+        except DeviceFullError as error:  # others may fit
+            return ModelFailed(order.path, ADVICE.sub("", str(error)))
         except DeviceError:
             raise  # the file is as good as it was
         except MonitorError as error:

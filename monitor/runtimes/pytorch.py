@@ -15,7 +15,7 @@ from torch import Tensor
 from models.detector import Detector
 from models.halved import cuda_graph, halved
 from monitor.clips import to_tensor
-from monitor.errors import DeviceError, UsageError
+from monitor.errors import DeviceError, DeviceFullError, UsageError
 from monitor.runtimes.runtime import ClipFrames, Found
 
 log = logging.getLogger(__name__)
@@ -150,4 +150,5 @@ def told_of(device: torch.device) -> Iterator[None]:
         if not lost and not full:
             raise
         todo = "free some of it, or take --device cpu" if full else "try again, or --device cpu"
-        raise DeviceError(f"device {device.type} failed ({reason}): {todo}") from error
+        kind = DeviceFullError if full else DeviceError
+        raise kind(f"device {device.type} failed ({reason}): {todo}") from error

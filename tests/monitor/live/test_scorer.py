@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from monitor.errors import DeviceError
+from monitor.errors import DeviceError, DeviceFullError
 from monitor.live import scorer
-from monitor.live.messages import Answer, LoadModel, Order, ScorerEnds
+from monitor.live.messages import Answer, LoadModel, ModelFailed, Order, ScorerEnds
 from monitor.live.scorer import Scorer, serve
 from tests.monitor.live.failing import REASON
+
+FULL = "device cuda failed (CUDA out of memory. Tried to allocate 9 GiB)"
 
 
 class Failing(Scorer):
@@ -37,6 +39,19 @@ def test_a_fault_of_the_program_ends_it_with_the_reason_and_the_trace() -> None:
     with pytest.raises(ZeroDivisionError):
         serve(theirs, Failing(ZeroDivisionError("by\n0")))
     assert ours.recv() == ScorerEnds("by 0", device=False)
+
+
+def test_a_model_that_the_device_has_no_memory_for_fails_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _device: str) -> None:
+        raise DeviceFullError(f"{FULL}: free some of it, or take --device cpu")
+
+    (tmp_path / "large.pt").write_bytes(b"weights")
+    monkeypatch.setattr(scorer, "load_model", full)
+    path, reading = str(tmp_path / "large.pt"), Scorer(stale_s=1)
+    assert list(reading.answer(LoadModel(path))) == [ModelFailed(path, FULL)]
+    reading.close()
 
 
 def test_a_device_that_fails_as_a_model_is_read_is_no_fault_of_the_file(
