@@ -53,3 +53,13 @@ def check_folder(out: Path, what: str = "results") -> None:
         ) from error
     except OSError as error:
         raise StoreError(f"cannot write {what} to {out}: {error.strerror or error}") from error
+
+
+def plain_path(path: Path | str) -> Path:
+    """Absolute, without `..`; links are kept, as their names are what people know things by."""
+    return Path(os.path.abspath(path))  # noqa: PTH100  the other way follows links
+
+
+def same_place(noted: object, path: Path | str) -> bool:
+    """Whether what a model notes of its origin is this file or folder, by whatever name."""
+    return noted is not None and Path(str(noted)).resolve() == Path(path).resolve()

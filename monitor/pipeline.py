@@ -21,6 +21,7 @@ from monitor.calibration import Recording, calibrate
 from monitor.clips import FASTER
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
+from monitor.files import same_place
 from monitor.footage import Footage, find_footage, fit_size, readable
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
@@ -294,7 +295,7 @@ def calibrate_model(
     for video in videos:
         model.check_picture(video.size, str(video.path))
     segments: Sequence[Segment] = whole_segments(videos)
-    if str(data.root) == model.provenance.get("data"):
+    if same_place(model.provenance.get("data"), data.root):
         segments = split_normal(videos).calibration
         log.warning("the model learned from this footage: only what was kept apart is taken")
     return _calibrated(model, segments, false_alarms_per_day, progress)[0]
@@ -310,7 +311,7 @@ def recalibrate(model: Model, data: DataSet, *, progress: Progress = quiet) -> M
     """
     per_day, raised_by = model.calibrated().promised_per_day, model.provenance.get("raised_by", 1.0)
     trained_so = "calibrated_on" not in model.provenance
-    if trained_so and str(data.root) == model.provenance.get("data"):
+    if trained_so and same_place(model.provenance.get("data"), data.root):
         parts = split_normal(readable(data.train, []))
         found, recordings = _calibrated(model, parts.calibration, per_day, progress)
         found = _raised(found, recordings, parts, progress)

@@ -34,7 +34,7 @@ from monitor.evaluation.pictures import worst_misses
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import Span, VideoScores, write_scores_csv
-from monitor.files import check_folder
+from monitor.files import check_folder, same_place
 from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
@@ -251,7 +251,7 @@ def _opening_notes(model: Model, data: DataSet) -> list[str]:
     notes = list(data.notes)
     if not data.test:
         notes.append("there is no test split: all videos are scored")
-    learned = model.provenance.get("data") == str(data.root)
+    learned = same_place(model.provenance.get("data"), data.root)
     if learned and (not data.test or data.test == data.train):
         notes.append(
             "the model learned from this very footage: where it did, scores are lower than they "

@@ -10,6 +10,7 @@ from monitor.cli.learning import Curve, budget_of, cache_of, check_same, options
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
+from monitor.files import same_place
 
 if TYPE_CHECKING:
     from models.augmentation import Augmentation
@@ -144,7 +145,7 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
     model = load_still_model(path, device)
     check_same(model.trained(), (model.preset, asked.preset), asked.detector, options, path)
     facts = model.provenance
-    if str(data.root) != facts["data"]:
+    if not same_place(facts["data"], data.root):
         raise UsageError(
             f"--resume: {path} learned from {facts['data']}, not from {data.root}; what was kept "
             "apart for its threshold can be told there only: leave --resume out to start anew"

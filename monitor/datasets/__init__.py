@@ -9,6 +9,7 @@ from monitor.datasets.layout import DataSet, Layout, Request, refuse
 from monitor.datasets.masks import Masks
 from monitor.datasets.video import Labels, Video
 from monitor.errors import DataSetError, MonitorError, SourceNotFoundError, UsageError
+from monitor.files import plain_path
 from monitor.sources import FOLDER_RATE_HZ, is_device, open_source
 from monitor.sources.listing import say_entries
 
@@ -58,7 +59,7 @@ def open_data(
     if root.is_file() and not LAYOUTS[name].recognise(root):
         raise DataSetError(f"{root}: expected {LAYOUTS[name].looks_for}, found a file")
     return LAYOUTS[name].load(
-        Request(root.resolve(), labels, folder_rate_hz, strict=strict, fault=fault)
+        Request(plain_path(root), labels, folder_rate_hz, strict=strict, fault=fault)
     )
 
 

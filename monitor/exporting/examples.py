@@ -11,6 +11,7 @@ from models.spec import ClipSpec
 from monitor.clips import PEEKED, at_rate, cut_clips, gap_s, prepare
 from monitor.datasets import DataSet, Video
 from monitor.errors import DataSetError, SourceError
+from monitor.files import same_place
 from monitor.footage import readable
 from monitor.model import Model
 from monitor.stills.model import StillModel
@@ -59,7 +60,7 @@ def video_examples(model: Model, data: DataSet) -> Examples:
         SourceError: If none of it can be read.
     """
     videos = readable(data.train or data.test, [])
-    if str(data.root) == model.provenance.get("data"):
+    if same_place(model.provenance.get("data"), data.root):
         parts = split_normal(videos)
         learned, apart = parts.fit, parts.calibration
     else:
@@ -77,7 +78,7 @@ def still_examples(model: StillModel, data: StillSet) -> Examples:
     """Evenly spread over the pictures; raises as `video_examples`."""
     stills = data.train or tuple(still for still in data.test if still.label is not True)
     learned, apart = stills, stills
-    if str(data.root) == model.provenance.get("data"):
+    if same_place(model.provenance.get("data"), data.root):
         parts = split_stills(stills, int(model.provenance["seed"]))
         learned, apart = parts.fit, parts.calibration
     spec = model.detector.spec

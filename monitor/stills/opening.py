@@ -7,6 +7,7 @@ from pathlib import Path
 from monitor import datasets
 from monitor.datasets.layout import listing_of, refuse
 from monitor.errors import DataSetError, MonitorError, SourceNotFoundError, UsageError
+from monitor.files import plain_path
 from monitor.sources.listing import say_entries
 from monitor.stills import btad, classes, mvtec, plain, synthetic, torchvision_sets
 from monitor.stills.layout import (
@@ -60,7 +61,7 @@ def open_stills(
         UsageError: If there is no such layout or protocol at all.
         SourceNotFoundError: If there is nothing at `path`.
     """
-    root = Path(path).resolve()
+    root = plain_path(path)
     if not root.exists():
         raise SourceNotFoundError(f"{path}: expected pictures, found nothing there")
     asked = protocol or normal

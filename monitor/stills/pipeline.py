@@ -24,6 +24,7 @@ from monitor.errors import (
     SourceError,
     UsageError,
 )
+from monitor.files import same_place
 from monitor.footage import fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
@@ -300,7 +301,7 @@ def calibrate_stills(
     """
     model = replace(model, provenance=model.provenance | _set_on(data))
     stills = data.train or tuple(still for still in data.test if still.label is not True)
-    if str(data.root) == model.provenance.get("data"):
+    if same_place(model.provenance.get("data"), data.root):
         stills = split_stills(stills, int(model.provenance["seed"])).calibration
         log.warning("the model learned from these pictures: only what was kept apart is taken")
     return _calibrated(model, stills, false_alarm_share, progress, strict=strict)

@@ -15,7 +15,7 @@ from monitor.errors import DataSetError, SourceError, StoreError
 from monitor.evaluation.page import write_report
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts
-from monitor.files import check_folder
+from monitor.files import check_folder, same_place
 from monitor.model import versions
 from monitor.progress import Progress, quiet
 from monitor.scoring import device_type, parameters_of
@@ -173,7 +173,7 @@ def _opening_notes(model: StillModel, data: StillSet) -> list[str]:
         notes.append(f"and {len(data.lost) - NOTED} more such lines")
     if not data.test:
         notes.append("there is no test split: all pictures are scored")
-    learned_here = model.provenance.get("data") == str(data.root)
+    learned_here = same_place(model.provenance.get("data"), data.root)
     if learned_here and (not data.test or data.test == data.train):
         notes.append(
             "the model learned from these very pictures: their scores are lower than those of new "

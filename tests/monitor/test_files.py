@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.files import write_atomically
+from monitor.files import plain_path, same_place, write_atomically
 
 
 def test_text_is_written_as_utf8_without_newline_changes(tmp_path: Path) -> None:
@@ -33,3 +33,16 @@ def test_a_failed_write_leaves_the_old_file_and_no_litter(
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="nowhere"):
         write_atomically(tmp_path / "nowhere" / "a", b"")
+
+
+def test_a_place_is_the_same_by_another_name_and_keeps_the_name_it_was_given(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    assert plain_path(tmp_path / "real" / ".." / "link") == tmp_path / "link"
+    for name in ("link", "real/../real", "real"):
+        assert same_place(str(tmp_path / name), tmp_path / "real")
+        assert same_place(str(tmp_path / "real"), tmp_path / name)
+    assert not same_place(None, tmp_path)
+    assert not same_place(str(tmp_path), tmp_path / "real")
