@@ -156,17 +156,19 @@ def _watched(frames: Sequence[Frame], size: tuple[int, int]) -> tuple[Cost, list
     analysed = analysed_size(size, CaptureSettings("bench", "").width)
     largest = max(analysed[0] * analysed[1], size[0] * size[1])
     meter, ring = PictureMeter(), Ring.private(2, 3 * largest)
-    seen: list[Frame] = []
+    seen: dict[int, Frame] = {}
 
     def look(frame: Frame) -> None:
         image = frame.shrunk(analysed, 3) if isinstance(frame, LateFrame) else frame.image
         stats = meter.measure(image, frame.time_s)
         ring.write(image, Head(0, frame.index, 0, frame.time_s, 0.0, analysed, stats))
-        seen.append(Frame(image, frame.index, frame.time_s))
+        seen[frame.index] = Frame(image, frame.index, frame.time_s)
 
     cost = _cost([lambda f=f: look(f) for f in frames])  # type: ignore[misc]
+    for frame in frames[len(seen) :]:  # it took too long to time them all
+        look(frame)
     ring.close()
-    return cost, seen
+    return cost, list(seen.values())
 
 
 def _decode(stream: Iterator[Frame]) -> tuple[Cost, list[Frame]]:
