@@ -22,6 +22,7 @@ SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "rtmps", "udp", "tcp", "rtp
 LOOPBACK = re.compile(r"127(\.\d+){3}|localhost|::1")
 MQTT = ("mqtt", "mqtts")
 WEB = ("http", "https")
+OF_EXPORTS = ("openvino", "onnxruntime", "opencv")  # runtimes
 
 
 def is_reference(text: str) -> bool:
@@ -34,6 +35,13 @@ def check_settings(settings: Settings) -> Iterator[Problem]:
     engine = settings.engine
     if engine.runtime == "torch-half" and engine.device == "cpu":
         text = 'torch-half computes on a GPU: expected device = "auto" or "cuda", got "cpu"'
+        yield Problem(("engine", "runtime"), text)
+    learning = [camera.name for camera in settings.camera if camera.learn]
+    if learning and engine.runtime in OF_EXPORTS:
+        text = (
+            f'{engine.runtime} runs exported models, and camera "{learning[0]}" learns one that '
+            'runs on torch: expected "auto" or "torch"'
+        )
         yield Problem(("engine", "runtime"), text)
     yield from _api(settings.api)
     for index, camera in enumerate(settings.camera):

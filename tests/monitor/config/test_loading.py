@@ -132,6 +132,10 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
             "[engine]\ndevice = 'cpu'\nruntime = 'torch-half'",
             "watch.toml:3: [engine]: runtime: torch-half computes on a GPU: expected device",
         ),
+        (
+            "[engine]\nruntime = 'openvino'\n[[camera]]\nname = 'a'\nurl = '0'\nlearn = '15 min'",
+            'watch.toml:2: [engine]: runtime: openvino runs exported models, and camera "a" learns',
+        ),
         ("[[camera]]\nurl = '0'", "watch.toml:1: camera 1: name: is missing"),
         ("[[camera]]\nname = ''\nurl = '0'", "name: expected a text that is not empty, got a text"),
         ("[[camera]]\nname = 'a'\nurl = ''", 'camera "a": url: is empty: expected an address'),
