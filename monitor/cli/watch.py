@@ -96,7 +96,7 @@ def watch(
                oddwatch watch monday.mp4 tuesday.mp4 --model door.pt -o week
     """  # noqa: D301
     if any(source.endswith(".toml") for source in sources):
-        _refuse_for_config(context, sources[0])
+        _refuse_for_config(context, next(it for it in sources if it.endswith(".toml")))
         _watch_config(sources, model, headless=headless, idle=idle)
         return
     if idle:

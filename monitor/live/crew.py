@@ -243,12 +243,13 @@ class Crew:
                     self._take_scores(answer, now_s)
                 case ModelLoaded():
                     self._loaded[answer.path] = answer
-                    self._desk.take_health(None, Closed("scoring"), now_s)
+                    self._back(now_s)
                     self.runtime = answer.runtime
                     names = [n for n, path in self._models.items() if path == answer.path]
                     self._give(answer, names, now_s)
                 case ModelFailed():
                     self._refuse(answer)
+                    self._back(now_s)
                 case ScorerEnds():
                     self._scorer.ends(answer)
                 case ScorerFault():
@@ -281,6 +282,10 @@ class Crew:
                 fps = station.settings.score_fps
                 self._take(station, station.take_model(loaded, fps), now_s)
                 self._due.put(name, fps, loaded.path, now_s)
+
+    def _back(self, now_s: float) -> None:
+        """The scoring process answers, if it had ended."""
+        self._desk.take_health(None, Closed("scoring"), now_s)
 
     def _refuse(self, answer: ModelFailed) -> None:
         log.error("model %s: %s", answer.path, answer.text)
