@@ -126,7 +126,7 @@ class Chart(PlotWidget):
     ) -> None:
         """The highest scores of equal stretches from `begin` to `end`, oldest first."""
         key = (levels.tobytes(), begin, end, tuple(shades), id(palette), self.size)
-        if key == self._drawn or not self.is_mounted:
+        if key == self._drawn or not self.query(Legend):  # its parts come after it, and go first
             return
         self._drawn = key
         self.clear()
