@@ -72,17 +72,27 @@ def test_edges_stay_through_dusk_and_noise_and_go_when_the_camera_turns() -> Non
     for index in range(120):
         meter.measure(SCENE, index / 10)
     still = meter.measure(SCENE, 12.0)
-    dusk = meter.measure((SCENE * 0.6).astype(np.uint8), 12.1)
+    dusk = meter.measure((SCENE * 0.6).astype(np.uint8), 13.0)
     noisy = meter.measure(
-        np.clip(SCENE + RNG.normal(0, 8, SCENE.shape), 0, 255).astype(np.uint8), 12.2
+        np.clip(SCENE + RNG.normal(0, 8, SCENE.shape), 0, 255).astype(np.uint8), 14.0
     )
-    turned = meter.measure(np.ascontiguousarray(np.roll(SCENE[::-1], 40, axis=1)), 12.3)
-    covered = meter.measure(np.full_like(SCENE, 30), 12.4)
+    turned = meter.measure(np.ascontiguousarray(np.roll(SCENE[::-1], 40, axis=1)), 15.0)
+    covered = meter.measure(np.full_like(SCENE, 30), 16.0)
     assert still.edges > 0.99
     assert dusk.edges > 0.9
     assert noisy.edges > 0.9
     assert turned.edges < 0.75
     assert covered.edges < 0.05
+
+
+def test_colour_and_edges_are_of_a_quarter_second_the_rest_of_every_picture() -> None:
+    meter = PictureMeter()
+    meter.measure(SCENE, 0.0)
+    black = np.zeros_like(SCENE)
+    soon, later = meter.measure(black, 0.2), meter.measure(black, 0.3)
+    assert soon.mean == later.mean == 0
+    assert (soon.edges, later.edges) == (1, 0)
+    assert soon.saturation > later.saturation == 0
 
 
 def test_a_turned_camera_is_believed_after_ten_minutes_not_in_one() -> None:
