@@ -26,4 +26,4 @@ class ClipSpec:
     @property
     def delay(self) -> int:
         """Camera frames that must still come after the target before it can be scored."""
-        return (-1 - self.target) * self.stride
+        return (self.length - 1 - self.target % self.length) * self.stride

@@ -67,7 +67,7 @@ class Bench:
     rate_hz: float
     cores: int
     decode: Cost  # of a frame
-    watch: Cost  # of one that is looked at: converted, measured and put where it is scored from
+    watch: Cost  # of one that is looked at: converted, measured, and passed to the scoring process
     speeds: tuple[Speed, ...]
     end_to_end: Cost | None  # per frame of the video, by the model's own runtime; None: no model
 
@@ -88,10 +88,10 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
         if not frames:
             raise SourceError(f"{video}: expected a video with frames, found none")
         size, rate = source.size, source.rate_hz or 25.0
-    watch, seen = _watched(frames, size)
+    watch = _watched(frames, size)
     models = _unlearned(size) if model is None else [model]
     speeds = tuple(
-        speed for one in models for speed in _speeds(one, seen, rate, video, exports=exports)
+        speed for one in models for speed in _speeds(one, frames, rate, video, exports=exports)
     )
     whole = _end_to_end(model, video) if isinstance(model, Model) else None
     return Bench(video.name, size, rate, cores(), decode, watch, speeds, whole)
@@ -151,24 +151,21 @@ def _speeds(
         yield _speed((model.detector.name, runtime, precision), watched_hz, resize, make, clips)
 
 
-def _watched(frames: Sequence[Frame], size: tuple[int, int]) -> tuple[Cost, list[Frame]]:
-    """What a capture process does with a frame, and the frames as they are scored."""
+def _watched(frames: Sequence[Frame], size: tuple[int, int]) -> Cost:
+    """What is done with every frame of a live camera, but for what its detector takes."""
     analysed = analysed_size(size, CaptureSettings("bench", "").width)
     largest = max(analysed[0] * analysed[1], size[0] * size[1])
     meter, ring = PictureMeter(), Ring.private(2, 3 * largest)
-    seen: dict[int, Frame] = {}
 
     def look(frame: Frame) -> None:
         image = frame.shrunk(analysed, 3) if isinstance(frame, LateFrame) else frame.image
         stats = meter.measure(image, frame.time_s)
         ring.write(image, Head(0, frame.index, 0, frame.time_s, 0.0, analysed, stats))
-        seen[frame.index] = Frame(image, frame.index, frame.time_s)
+        ring.latest()  # as the scoring process does
 
     cost = _cost([lambda f=f: look(f) for f in frames])  # type: ignore[misc]
-    for frame in frames[len(seen) :]:  # it took too long to time them all
-        look(frame)
     ring.close()
-    return cost, list(seen.values())
+    return cost
 
 
 def _decode(stream: Iterator[Frame]) -> tuple[Cost, list[Frame]]:

@@ -109,18 +109,19 @@ class ClipCutter:
     def __init__(self, spec: ClipSpec, max_gap_s: float = MAX_GAP_S) -> None:
         self._spec = spec
         self._max_gap_s = max_gap_s
-        self._window: deque[tuple[Frame, NDArray[np.uint8]]] = deque(maxlen=spec.span)
+        self._planes: deque[NDArray[np.uint8]] = deque(maxlen=spec.span)
+        self._frames: deque[Frame] = deque(maxlen=spec.delay + 1)  # from the target to the newest
 
-    def feed(self, frame: Frame) -> Clip | None:
-        """Take the next frame; the clip that it completes, if it does."""
-        window, spec = self._window, self._spec
-        if window and not _follows(window[-1][0], frame, self._max_gap_s):
+    def feed(self, frame: Frame, planes: NDArray[np.uint8] | None = None) -> Clip | None:
+        """Take the next frame, and its `planes` where they are made; the clip that it completes."""
+        window, frames, spec = self._planes, self._frames, self._spec
+        if frames and not _follows(frames[-1], frame, self._max_gap_s):
             window.clear()
-        window.append((frame, prepared(frame, spec)))
+        frames.append(frame)
+        window.append(prepared(frame, spec) if planes is None else planes)
         if len(window) < spec.span:
             return None
-        taken = [window[i] for i in range(0, spec.span, spec.stride)]
-        return Clip(tuple(planes for _, planes in taken), taken[spec.target][0])
+        return Clip(tuple(window[i] for i in range(0, spec.span, spec.stride)), frames[0])
 
 
 def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.spec import ClipSpec
 from monitor.alert_rule import AlertRule
 from monitor.calibration import Recording, calibrate
 from monitor.capture.records import Captured
@@ -37,6 +38,7 @@ from monitor.live.messages import (
     Scored,
 )
 
+SPEC = ClipSpec(size=(90, 160), channels=1)
 RED_IS_ODD = 100.0  # of the score, per share of red pixels: 5 % red scores 6, the threshold is ~1.3
 
 
@@ -110,7 +112,7 @@ def _model(path: str) -> ModelLoaded:
     times_s = np.arange(len(noise)) / 2
     calibration = calibrate([Recording(noise, times_s)], AlertRule(), false_alarms_per_day=24)
     return ModelLoaded(
-        path, "0" * 32, "null", "nothing", 10.0, 0.0, None, calibration.to_dict(), 0.5, "", 8
+        path, "0" * 32, "null", "nothing", 10.0, SPEC, 0.0, None, calibration.to_dict(), 0.5, "", 8
     )
 
 

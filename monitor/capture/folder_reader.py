@@ -11,10 +11,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from models.spec import ClipSpec
 from monitor.capture.faults import CaptureError
 from monitor.capture.reader import Step
 from monitor.capture.records import CaptureSettings
+from monitor.clips import prepare
 from monitor.errors import CorruptFrameError
 from monitor.records import Image
 from monitor.sources import FOLDER_RATE_HZ
@@ -37,6 +40,9 @@ class _Still:
         if self.size == size:
             return self.image
         return np.asarray(cv2.resize(self.image, size[::-1], interpolation=cv2.INTER_AREA))
+
+    def planes(self, spec: ClipSpec) -> NDArray[np.uint8]:
+        return prepare(self.image, spec)
 
 
 class FolderReader:

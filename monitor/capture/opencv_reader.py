@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from models.spec import ClipSpec
 from monitor.capture.faults import CaptureError
 from monitor.capture.reader import Step
 from monitor.capture.records import CaptureSettings
+from monitor.clips import prepare
 from monitor.records import Image
 
 
@@ -26,6 +29,9 @@ class _Grabbed:
         if image.shape[:2] != size:
             image = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+
+    def planes(self, spec: ClipSpec) -> NDArray[np.uint8]:
+        return prepare(self.shrink(self.size), spec)
 
 
 class OpencvReader:

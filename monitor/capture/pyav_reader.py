@@ -7,18 +7,22 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import av
+import numpy as np
 from av.codec.hwaccel import HWAccel
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from models.spec import ClipSpec
 from monitor.capture.faults import CaptureError, fault_of
 from monitor.capture.reader import Step
 from monitor.capture.records import CaptureSettings
+from monitor.clips import prepared
 from monitor.records import Image
-from monitor.sources.late import Converter, upright_size
+from monitor.sources.late import Converter, LateFrame, upright_size
 
 LOOP_GAP_S = 2.0  # of a looped file's time at the seam, so that no clip spans the leap in it
 LIVE = ("rtsp", "rtmp", "udp", "tcp", "rtp", "srt")  # beginnings of schemes of what never ends
@@ -40,6 +44,9 @@ class _Decoded:
 
     def shrink(self, size: tuple[int, int]) -> Image:
         return self.converter.rgb(self.frame, size)
+
+    def planes(self, spec: ClipSpec) -> NDArray[np.uint8]:
+        return prepared(LateFrame(self.frame, 0, 0.0, self.converter), spec)
 
 
 class PyavReader:

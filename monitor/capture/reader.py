@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 from av.packet import Packet
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
+from models.spec import ClipSpec
 from monitor.records import Image
 
 
@@ -23,6 +26,9 @@ class Picture(Protocol):
 
     def shrink(self, size: tuple[int, int]) -> Image:
         """(H, W, 3) RGB at that size; only until the next step."""
+
+    def planes(self, spec: ClipSpec) -> NDArray[np.uint8]:
+        """(C, H, W), as a detector takes them: the same as of a file's frame."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from models.spec import ClipSpec
+
+Shape = tuple[int, int, int]  # channels, height, width
+NO_PLANES: Shape = (0, 0, 0)
+
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
@@ -54,6 +59,7 @@ class Captured:
     time_s: float  # presentation time since the epoch's first frame
     received_s: float  # time.monotonic() of the machine when it was decoded
     stats: PictureStats
+    planes: NDArray[np.uint8] | None = None  # (C, H, W), as its detector takes it; see `Tune`
 
 
 Fault = Literal[
@@ -157,10 +163,11 @@ class EndClip:
 
 @dataclass(frozen=True, slots=True)
 class Tune:
-    """Decode keyframes only, for overload; analyse so many frames per second (0: as was set)."""
+    """How frames are analysed from now on."""
 
-    keyframes_only: bool = False
-    fps: float = 0.0
+    keyframes_only: bool = False  # decode no others, for overload
+    fps: float = 0.0  # frames per second; 0: as was set
+    takes: ClipSpec | None = None  # what its detector does: made once, of what was decoded
 
 
 @dataclass(frozen=True, slots=True)

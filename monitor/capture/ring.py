@@ -16,13 +16,13 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.capture.records import Captured, PictureStats
+from monitor.capture.records import NO_PLANES, Captured, PictureStats, Shape
 from monitor.capture.shared import SharedMemoryError, attach_block, create_block
 from monitor.errors import MonitorError
 from monitor.records import Image
 
 STATS = ("mean", "std", "sharpness", "motion", "change", "saturation", "edges")
-VERSION = 1
+VERSION = 2
 TOP = np.dtype(
     {
         "names": ["version", "slots", "capacity", "written", "taken"],
@@ -32,12 +32,13 @@ TOP = np.dtype(
 )
 SLOT = np.dtype(
     {
-        "names": ["guard", "index", "epoch", "time_s", "received_s", "h", "w", "stats"],
-        "formats": ["u8", "u8", "u8", "f8", "f8", "u8", "u8", ("f8", len(STATS))],
+        "names": ["guard", "index", "epoch", "time_s", "received_s", "h", "w", "stats", "shape"],
+        "formats": ["u8", "u8", "u8", "f8", "f8", "u8", "u8", ("f8", len(STATS)), ("u4", 3)],
         "itemsize": 128,
     }
 )
 PAGE = 4096  # slots begin on pages of their own, so that only pages that are written take memory
+MOST_PLANES = 3 * 512 * 512  # bytes; a detector that takes more makes them of the picture
 LOCAL = "local-"  # begins the names of rings that only this process can attach to
 TRIES = 8  # a reader that was overtaken so often looks again later
 
@@ -61,6 +62,7 @@ class Head:
     received_s: float
     size: tuple[int, int]
     stats: PictureStats
+    shape: Shape = NO_PLANES  # of what a detector takes of it, which lies beside it then
 
 
 class Ring:
@@ -142,8 +144,10 @@ class Ring:
         """Say that frames up to here are done with: a lossless writer waits for this."""
         self._top["taken"][0] = max(sequence, int(self._top["taken"][0]))
 
-    def write(self, image: Image, head: Head) -> int:
-        """Add a picture; `head.sequence` is ignored, the new one returned.
+    def write(self, image: Image, head: Head, planes: NDArray[np.uint8] | None = None) -> int:
+        """Add a picture, and what a detector takes of it where there is room for it.
+
+        `head.sequence` and `head.shape` are ignored, the new sequence is returned.
 
         Raises:
             RingError: If the picture is too large.
@@ -153,6 +157,8 @@ class Ring:
                 f"a picture of {image.shape[1]}x{image.shape[0]} does not fit into a slot of "
                 f"{self.capacity} bytes"
             )
+        if planes is not None and image.nbytes + planes.nbytes > self.capacity:
+            planes = None
         sequence = self.written + 1
         slot = self._heads[sequence % self.slots]
         slot["guard"] = 2 * sequence - 1  # odd: being written
@@ -161,8 +167,12 @@ class Ring:
         slot["time_s"], slot["received_s"] = head.time_s, head.received_s
         slot["h"], slot["w"] = image.shape[:2]
         slot["stats"] = [getattr(head.stats, name) for name in STATS]
-        pixels = self._pixels[sequence % self.slots][: image.nbytes].reshape(image.shape)
-        np.copyto(pixels, image)
+        slot["shape"] = NO_PLANES if planes is None else planes.shape
+        pixels = self._pixels[sequence % self.slots]
+        np.copyto(pixels[: image.nbytes].reshape(image.shape), image)
+        if planes is not None:
+            end = image.nbytes + planes.nbytes
+            np.copyto(pixels[image.nbytes : end].reshape(planes.shape), planes)
         self._barrier()
         slot["guard"] = 2 * sequence
         self._barrier()
@@ -172,14 +182,26 @@ class Ring:
     def read(self, sequence: int) -> Captured | None:
         """A copy of one frame; None where it is not there (any more)."""
         head = self.head(sequence)
-        if head is None or math.prod(head.size) * 3 > self.capacity:
+        if head is None:
             return None
         n = math.prod(head.size) * 3
-        image = self._pixels[sequence % self.slots][:n].reshape(*head.size, 3).copy()
+        end = n + math.prod(head.shape)
+        if end > self.capacity:
+            return None
+        pixels = self._pixels[sequence % self.slots]
+        image = pixels[:n].reshape(*head.size, 3).copy()
+        planes = pixels[n:end].reshape(head.shape).copy() if end > n else None
         if not self._holds(sequence):
             return None
         return Captured(
-            image, sequence, head.index, head.epoch, head.time_s, head.received_s, head.stats
+            image,
+            sequence,
+            head.index,
+            head.epoch,
+            head.time_s,
+            head.received_s,
+            head.stats,
+            planes,
         )
 
     def head(self, sequence: int) -> Head | None:
@@ -189,6 +211,7 @@ class Ring:
         slot = self._heads[sequence % self.slots][0].copy()
         if not self._holds(sequence):
             return None
+        channels, height, width = (int(side) for side in slot["shape"])
         return Head(
             sequence=sequence,
             index=int(slot["index"]),
@@ -197,6 +220,7 @@ class Ring:
             received_s=float(slot["received_s"]),
             size=(int(slot["h"]), int(slot["w"])),
             stats=PictureStats(*(float(value) for value in slot["stats"])),
+            shape=(channels, height, width),
         )
 
     def latest(self, after_sequence: int = 0) -> Captured | None:
@@ -260,8 +284,8 @@ class Ring:
 
 
 def capacity_for(width: int) -> int:
-    """Bytes of the largest analysed picture: neither side is longer than `width`."""
-    return width * width * 3
+    """Bytes of the largest analysed picture, neither side longer than `width`, and its planes."""
+    return width * width * 3 + MOST_PLANES
 
 
 def _memory(block: SharedMemory) -> memoryview:

@@ -9,14 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from models.spec import ClipSpec
 from monitor.capture.clock import EARLY, StreamClock, Thinner
 from monitor.capture.faults import CaptureError
 from monitor.capture.pictures import analysed_size, blacken
 from monitor.capture.reader import Picture, Reader, Step
 from monitor.capture.recording import Recording
-from monitor.capture.records import CaptureSettings, Connected, Counted, Notice
+from monitor.capture.records import CaptureSettings, Connected, Counted, Notice, Tune
 from monitor.capture.ring import Head, Ring
 from monitor.capture.stats import PictureMeter
+from monitor.clips import prepare
+from monitor.records import Image
 
 COUNT_S = 1.0  # between notices of what was counted
 STATM = Path("/proc/self/statm")
@@ -92,14 +98,16 @@ class Session:
         self._clock = StreamClock(live=reader.live)
         self._early = EARLY if reader.live else 0.0  # a file is thinned as it was for training
         self._thinner = Thinner(settings.fps, early=self._early)
+        self._takes: ClipSpec | None = None
         self._size: tuple[int, int] | None = None  # of the source
         self._analysed = (0, 0)
         self._began_s = 0.0
         self.frames = 0
 
-    def thin(self, fps: float) -> None:
-        """Analyse at most so many frames per second from now on; 0: as many as the settings say."""
-        rate_hz = fps or self._settings.fps
+    def tune(self, tuned: Tune) -> None:
+        """Analyse as many frames per second from now on, and make what a detector takes of them."""
+        self._takes = tuned.takes
+        rate_hz = tuned.fps or self._settings.fps
         if rate_hz != self._thinner.rate_hz:
             self._thinner = Thinner(rate_hz, early=self._early)
 
@@ -164,8 +172,17 @@ class Session:
         received_s = time.monotonic()
         stats = self._meter.measure(image, received_s)
         size = image.shape[0], image.shape[1]
-        self._ring.write(image, Head(0, index, self._epoch, time_s, received_s, size, stats))
+        head = Head(0, index, self._epoch, time_s, received_s, size, stats)
+        self._ring.write(image, head, self._planes(picture, image))
         self._recording.add_picture(image, time_s, received_s)
+
+    def _planes(self, picture: Picture, image: Image) -> NDArray[np.uint8] | None:
+        """What the detector takes; of what may be seen, where something must not."""
+        if self._takes is None:
+            return None
+        if self._settings.privacy:
+            return prepare(image, self._takes)
+        return picture.planes(self._takes)
 
 
 def _rss_bytes() -> int:

@@ -107,7 +107,7 @@ class _Worker:
                 tell=self._tell,
                 attend=self._attend,
             )
-            session.thin(self._tuned.fps)
+            session.tune(self._tuned)
             self._session = session
             yield reader, session
         finally:
@@ -142,7 +142,7 @@ class _Worker:
                 self._tuned = command
                 if self._reader and self._session:
                     self._reader.tune(keyframes_only=command.keyframes_only)
-                    self._session.thin(command.fps)
+                    self._session.tune(command)
 
     def _next(self) -> Command:
         try:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.spec import ClipSpec
+
 
 @dataclass(frozen=True, slots=True)
 class LoadModel:
@@ -58,6 +60,7 @@ class ModelLoaded:
     detector: str
     runtime: str
     rate_hz: float | None
+    spec: ClipSpec  # what it takes
     span_s: float  # that a clip looks back
     source_size: tuple[int, int] | None  # height, width that it learned on
     calibration: dict[str, Any]  # see Calibration.from_dict

@@ -224,6 +224,7 @@ def describe(path: str, loaded: _Loaded) -> ModelLoaded:
         model.detector.name,
         runtime_of(model.detector).name,
         model.rate_hz,
+        spec,
         (spec.span - 1) / model.rate_hz if model.rate_hz else 0.0,
         None if size is None else (int(size[0]), int(size[1])),
         model.calibrated().to_dict(),

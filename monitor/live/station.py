@@ -305,11 +305,13 @@ class Station:
         return [*news, *self._attach()]
 
     def _tune(self) -> None:
-        """Analyse as many frames per second as the model learned at."""
-        fps = self.settings.fps or (self.model.rate_hz if self.model else None)
-        if fps:
-            self.send(Tune(fps=fps))
-            self._supervisor.tuned(keyframes_only=False, fps=fps)
+        """Analyse as many frames per second as the model learned at, and make what it takes."""
+        if self.model is None:
+            return
+        fps = self.settings.fps or self.model.rate_hz or 0.0
+        held = self.settings.include or self.settings.exclude  # then it takes what is made of that
+        self.send(Tune(fps=fps, takes=None if held else self.model.spec))
+        self._supervisor.tuned(keyframes_only=False, fps=fps)
 
     def _attach(self) -> Iterator[StationNews]:
         """Let the scoring process read the ring, where there is a ring and a model."""

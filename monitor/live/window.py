@@ -4,6 +4,7 @@ Runs in the scoring process. Knows nothing of scores or of other cameras.
 """
 
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -44,11 +45,11 @@ class CameraWindow:
         exclude: Polygons = (),
     ) -> None:
         self._ring = ring
-        self._spec = spec
+        self._shape = spec.channels, *spec.size
         self._cutter = ClipCutter(spec, GAP_FRAMES / rate_hz if rate_hz else gap_s(rate_hz))
         self._still = StillPlaces(include, exclude) if include or exclude else None
         self._sequence = ring.written  # what came before it was asked for is not missed
-        self._recent: list[Captured] = []  # of the span, to find the target again
+        self._recent: deque[Captured] = deque(maxlen=spec.delay + 1)  # the oldest is the target
         self._ready: Ready | None = None
         self._lock = threading.Lock()
         self.busy = 0  # frames overwritten before they were read
@@ -75,14 +76,17 @@ class CameraWindow:
 
     def _take(self, item: Captured) -> None:
         self._sequence = item.sequence
-        image = item.image if self._still is None else self._still.hold(item.image)
-        clip = self._cutter.feed(Frame(image, item.index, item.time_s, item.epoch))
-        self._recent = [*self._recent[-self._spec.span :], item]
+        image, planes = item.image, item.planes
+        if self._still is not None:
+            image, planes = self._still.hold(image), None
+        elif planes is not None and planes.shape != self._shape:  # as the last model took them
+            planes = None
+        self._recent.append(item)
+        clip = self._cutter.feed(Frame(image, item.index, item.time_s, item.epoch), planes)
         if clip is None:
             return
-        target = next(c for c in reversed(self._recent) if c.index == clip.target.index)
         with self._lock:
-            self._ready = Ready(clip, target, item.received_s)
+            self._ready = Ready(clip, self._recent[0], item.received_s)
 
 
 class StillPlaces:

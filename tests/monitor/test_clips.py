@@ -33,7 +33,9 @@ def test_a_clip_holds_every_second_frame_and_speaks_of_the_newest() -> None:
 
 
 def test_the_target_may_be_an_older_frame() -> None:
-    assert targets(map(frame, range(7)), ClipSpec(3, 2, (4, 6), 1, target=1)) == [2, 3, 4]
+    spec = ClipSpec(3, 2, (4, 6), 1, target=1)
+    assert (spec.span, spec.delay) == (5, 2)
+    assert targets(map(frame, range(7)), spec) == [2, 3, 4]
 
 
 def test_no_clip_spans_a_gap_a_clock_set_back_or_a_new_epoch() -> None:

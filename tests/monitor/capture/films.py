@@ -1,7 +1,7 @@
 """Small files to read, and a feed to read them with."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +15,7 @@ from av.video.stream import VideoStream
 from monitor.capture.feed import Feed, open_feed
 from monitor.capture.records import CaptureSettings, Command, Connect, Notice
 from monitor.capture.ring import Head
+from monitor.records import Image
 
 N = TypeVar("N", bound=Notice)
 PATIENCE_S = 30.0  # many people on two cores
@@ -30,6 +31,29 @@ def film(  # a gray level per frame, so that each can be told
     gop: int = 5,
     levels: Callable[[int], int] = lambda index: 20 + 10 * index % 200,
 ) -> Path:
+    pictures = (np.full((*size, 3), levels(index), np.uint8) for index in range(frames))
+    return _encoded(path, pictures, fps=fps, size=size, codec=codec, gop=gop)
+
+
+def textured(path: Path, frames: int) -> Path:
+    """Colours and edges, so that it matters how a picture is made small."""
+    rng = np.random.default_rng(0)
+    pictures = (
+        np.kron(rng.integers(0, 255, (6, 8, 3), np.uint8), np.ones((16, 16, 1), np.uint8))
+        for _ in range(frames)
+    )
+    return _encoded(path, pictures, fps=10, size=(96, 128), codec="libx264", gop=5)
+
+
+def _encoded(
+    path: Path,
+    pictures: Iterable[Image],
+    *,
+    fps: int,
+    size: tuple[int, int],
+    codec: str,
+    gop: int,
+) -> Path:
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=fps)
         assert isinstance(stream, VideoStream)
@@ -37,8 +61,7 @@ def film(  # a gray level per frame, so that each can be told
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size = gop
         stream.options = {"tune": "zerolatency", "sc_threshold": "0"} if codec == "libx264" else {}
-        for index in range(frames):
-            image = np.full((*size, 3), levels(index), np.uint8)
+        for index, image in enumerate(pictures):
             frame = VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, fps)
             container.mux(stream.encode(frame))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from monitor.capture.records import PictureStats
+from monitor.capture.records import NO_PLANES, PictureStats
 from monitor.capture.ring import Head, Ring, RingError, SharedMemoryError, capacity_for
 from monitor.capture.shared import create_block, sweep_stale
 from monitor.records import Image
@@ -88,6 +88,18 @@ def test_pictures_of_other_sizes_fit_up_to_the_capacity(ring: Ring) -> None:
     with pytest.raises(RingError, match="20x20 does not fit into a slot of 1000 bytes"):
         ring.write(image(1, (20, 20)), head(0))
     assert ring.written == 1
+
+
+def test_what_a_detector_takes_lies_beside_the_picture_where_there_is_room(ring: Ring) -> None:
+    planes = np.arange(24, dtype=np.uint8).reshape(1, 4, 6)
+    ring.write(image(7), head(0), planes)
+    ring.write(image(8), head(1))
+    ring.write(image(9), head(2), np.zeros((3, 40, 40), np.uint8))
+    first, second, third = ring.since(0)[0]
+    assert first.planes is not None
+    assert np.array_equal(first.planes, planes)
+    assert (first.image.max(), second.planes, third.planes) == (7, None, None)
+    assert [entry.shape for entry in ring.heads_since(0)[0]] == [(1, 4, 6), NO_PLANES, NO_PLANES]
 
 
 def test_a_frame_that_is_being_written_is_not_there(ring: Ring) -> None:

@@ -6,12 +6,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Literal
 
 import av
 import cv2
 import numpy as np
 import pytest
 
+from models.spec import ClipSpec
 from monitor.capture.records import (
     ClipFailed,
     ClipWritten,
@@ -24,9 +26,12 @@ from monitor.capture.records import (
     StartClip,
     Tune,
 )
-from tests.monitor.capture.films import film, watched
+from monitor.clips import prepared
+from monitor.sources import open_source
+from tests.monitor.capture.films import film, textured, watched
 
-FORBIDDEN = ("torch", "sqlalchemy", "textual", "models", "matplotlib", "scipy", "pydantic")
+FORBIDDEN = ("torch", "sqlalchemy", "textual", "matplotlib", "scipy", "pydantic")
+LIGHT = {"models", "models.spec"}
 
 
 def test_a_file_read_fast_loses_nothing_although_the_ring_is_small(tmp_path: Path) -> None:
@@ -226,6 +231,39 @@ def test_a_model_s_rate_comes_before_what_a_camera_without_one_is_read_at(tmp_pa
         assert np.diff([head.time_s for head in heads[-10:]]) == pytest.approx(0.08)
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("backend", ["pyav", "opencv"])
+def test_what_a_detector_takes_is_made_of_the_decoded_frame_as_of_a_film_s(
+    tmp_path: Path, channels: Literal[1, 3], backend: Literal["pyav", "opencv"]
+) -> None:
+    path, spec = textured(tmp_path / "a.mp4", 6), ClipSpec(size=(20, 36), channels=channels)
+    with open_source(str(path)) as source:
+        expected = [prepared(frame, spec) for frame in source.frames()]
+    with watched(path, pace="fast", loop=True, width=50, backend=backend) as seen:
+        seen.see(1)
+        seen.send(Tune(takes=spec))
+        seen.until(lambda: seen.heads[-1].shape == (channels, 20, 36))
+        captured = seen.feed.latest()
+    assert captured is not None
+    assert captured.planes is not None
+    assert captured.image.shape == (38, 50, 3)
+    apart = np.abs(captured.planes.astype(int) - expected[captured.index % 6])
+    assert apart.mean() <= (0 if backend == "pyav" else 3)  # OpenCV spreads colours its own way
+
+
+def test_what_is_private_is_black_for_a_detector_too(tmp_path: Path) -> None:
+    left = (((0.0, 0.0), (0.5, 0.0), (0.5, 1.0), (0.0, 1.0)),)
+    path = film(tmp_path / "a.mp4", 10, levels=lambda _: 200)
+    with watched(path, pace="fast", loop=True, privacy=left) as seen:
+        seen.send(Tune(takes=ClipSpec(size=(12, 16), channels=1)))
+        seen.until(lambda: bool(seen.heads) and seen.heads[-1].shape == (1, 12, 16))
+        captured = seen.feed.latest()
+    assert captured is not None
+    assert captured.planes is not None
+    assert captured.planes[:, :, :7].max() == 0
+    assert captured.planes[:, :, 9:].min() > 180
+
+
 def test_opencv_reads_the_same_frames(tmp_path: Path) -> None:
     with watched(film(tmp_path / "a.mp4", 20), pace="fast", backend="opencv") as seen:
         seen.hear(Finished)
@@ -310,6 +348,7 @@ def test_a_worker_imports_nothing_heavy() -> None:
     loaded = set(done.stdout.split())
     assert "av" in loaded
     assert not loaded & set(FORBIDDEN)
+    assert {name for name in loaded if name.split(".")[0] == "models"} <= LIGHT
 
 
 def test_what_the_engine_imports_of_it_reads_no_video() -> None:

@@ -10,6 +10,7 @@ from random import Random
 
 import numpy as np
 
+from models.spec import ClipSpec
 from monitor.alert_rule import AlertRule
 from monitor.api.metrics import Metrics
 from monitor.calibration import Recording, calibrate
@@ -49,6 +50,7 @@ from monitor.live.news import AlertNews
 from monitor.live.station import Station
 
 SIZE = (36, 64)
+SPEC = ClipSpec(length=4, size=(18, 32), channels=1)
 FPS = 10.0
 BEGAN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -179,7 +181,18 @@ def loaded(path: str) -> ModelLoaded:
     times = np.arange(4000) / 2
     calibration = calibrate([Recording(scores, times)], AlertRule(), false_alarms_per_day=24)
     return ModelLoaded(
-        path, "0" * 32, "scripted", "scripted", FPS, 0.3, SIZE, calibration.to_dict(), 1.0, "", 1
+        path,
+        "0" * 32,
+        "scripted",
+        "scripted",
+        FPS,
+        SPEC,
+        0.3,
+        SIZE,
+        calibration.to_dict(),
+        1.0,
+        "",
+        1,
     )
 
 

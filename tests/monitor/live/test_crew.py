@@ -5,10 +5,11 @@ from functools import partial
 
 import pytest
 
-from monitor.capture.records import Connect, PictureStats
+from models.spec import ClipSpec
+from monitor.capture.records import Connect, PictureStats, Tune
 from monitor.live.health import Closed, Opened
 from monitor.live.messages import LoadModel, ScorerEnds
-from tests.monitor.live.scripted import ScriptedScorer, World, usual
+from tests.monitor.live.scripted import FPS, SPEC, ScriptedScorer, World, usual
 
 
 def busy(camera: str, at_s: float) -> PictureStats:
@@ -25,6 +26,19 @@ def test_cameras_run_and_are_scored_at_their_rate() -> None:
         assert scored.count(name) == pytest.approx(2 * 27, abs=4)
     assert world.desk.alerts == []
     assert world.desk.kinds() == []
+
+
+@pytest.mark.parametrize(
+    ("masks", "takes"),
+    [({}, SPEC), ({"exclude": [[(0.0, 0.0), (0.5, 0.0), (0.5, 0.5)]]}, None)],
+)
+def test_capture_makes_what_the_model_takes_unless_places_are_to_be_held_still_first(
+    masks: dict[str, object], takes: ClipSpec | None
+) -> None:
+    world = World(names=("gate",), settings=masks)
+    world.run(5)
+    tuned = [it for it in world.feeds["gate"].commands if isinstance(it, Tune)]
+    assert set(tuned) == {Tune(fps=FPS, takes=takes)}
 
 
 def test_a_slow_model_gets_short_rounds_and_every_camera_its_turn() -> None:
