@@ -74,11 +74,12 @@ def prepare(image: NDArray[np.uint8], spec: ClipSpec) -> NDArray[np.uint8]:
 
 
 def prepared(frame: Frame, spec: ClipSpec) -> NDArray[np.uint8]:
-    """`prepare` of a frame; a larger one of a decoder is shrunk by it, while it is converted.
+    """`prepare` of a frame; a larger one of a decoder is shrunk while it is converted.
 
-    In gray that costs a tenth, in colour a third to a half, and it differs by rounding.
+    In gray that costs a tenth, in colour a third to a half, of a gray picture a third, and it
+    differs by rounding.
     """
-    if isinstance(frame, LateFrame) and all(map(ge, frame.size, spec.size)):
+    if isinstance(frame, LateFrame | GrayFrame) and all(map(ge, frame.size, spec.size)):
         return _planes(frame.shrunk(spec.size, spec.channels))
     return prepare(frame.plane if isinstance(frame, GrayFrame) else frame.image, spec)
 

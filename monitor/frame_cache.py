@@ -29,7 +29,7 @@ Frames = NDArray[np.uint8]  # (N, C, H, W)
 
 log = logging.getLogger(__name__)
 
-FORMAT, VERSION = "oddwatch frames", 3  # of the layout, and of how frames are made
+FORMAT, VERSION = "oddwatch frames", 4  # of the layout, and of how frames are made
 SUFFIX = ".frames"
 MOST_BYTES = 10 * 10**9  # eleven hours of one camera at the size and rate of `lite`
 LEAST_FREE = 2 * 2**30  # bytes of the disk that are left to others

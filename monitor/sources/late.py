@@ -37,7 +37,8 @@ class Converter:
 
     def gray(self, frame: VideoFrame, size: tuple[int, int]) -> NDArray[np.uint8]:
         """(H, W), by BT.601 as OpenCV turns RGB to gray; what was encoded so is its luma."""
-        if frame.format.name.startswith("yuv") and frame.colorspace in BT_601:
+        luma = frame.format.name.startswith("yuv") and frame.colorspace in BT_601
+        if luma or frame.format.name == "gray":
             return self._converted(frame, size, "gray")
         cv2 = load_cv2()
         return np.asarray(cv2.cvtColor(self.rgb(frame, size), cv2.COLOR_RGB2GRAY), np.uint8)
@@ -101,17 +102,32 @@ class LateFrame(Frame):
 class GrayFrame(Frame):
     """A picture of one channel: three are made of it when somebody looks at it."""
 
-    __slots__ = ("plane",)
+    __slots__ = ("_converter", "plane")
     plane: NDArray[np.uint8]  # (H, W)
+    _converter: Converter
 
-    def __init__(self, plane: NDArray[np.uint8], index: int, time_s: float) -> None:
-        for name, value in (("index", index), ("time_s", time_s), ("epoch", 0), ("plane", plane)):
+    def __init__(
+        self, plane: NDArray[np.uint8], index: int, time_s: float, converter: Converter
+    ) -> None:
+        fields = ("index", "time_s", "epoch", "plane", "_converter")
+        for name, value in zip(fields, (index, time_s, 0, plane, converter), strict=True):
             object.__setattr__(self, name, value)
 
     @property
     def image(self) -> Image:
         """(H, W, 3) uint8, RGB."""
         return three_channels(self.plane)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.plane.shape[0], self.plane.shape[1]
+
+    def shrunk(self, size: tuple[int, int], channels: int) -> NDArray[np.uint8]:
+        """(H, W, 3) RGB, or (H, W) for one channel, at that height and width by area averaging."""
+        picture = VideoFrame.from_numpy_buffer(np.ascontiguousarray(self.plane), "gray")
+        small = self._converter.gray(picture, size)
+        return small if channels == 1 else three_channels(small)
 
 
 def three_channels(plane: NDArray[np.uint8]) -> Image:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from monitor.ahead import made_ahead
 from monitor.errors import CorruptFrameError, SourceError
 from monitor.records import Frame, Image
-from monitor.sources.late import GrayFrame, three_channels
+from monitor.sources.late import Converter, GrayFrame, three_channels
 from monitor.sources.listing import find_holes, list_folder, say_entries
 from monitor.sources.opencv import load_cv2
 from monitor.sources.source import Source
@@ -51,13 +51,17 @@ class Pictures(Source):
 
     def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
         """Read directly from `start`; a file's place in natural order is its index."""
+        converter = Converter()
         indices = range(*slice(start, stop).indices(self.n_frames))
         for index, found in made_ahead(lambda index: _tried(self.paths[index]), indices):
             image = self._kept(found)
             if image is None or not self.fits(image.shape[:2], str(self.paths[index])):
                 continue
             time_s = index / self.folder_rate_hz
-            yield (GrayFrame if image.ndim == 2 else Frame)(image, index, time_s)
+            if image.ndim == 2:
+                yield GrayFrame(image, index, time_s, converter)
+            else:
+                yield Frame(image, index, time_s)
 
     def _kept(self, found: NDArray[np.uint8] | CorruptFrameError) -> NDArray[np.uint8] | None:
         if isinstance(found, CorruptFrameError):
