@@ -5,7 +5,6 @@ the main thread answers the engine. Knows nothing of alerts.
 """
 
 import logging
-import re
 import threading
 import time
 from collections import defaultdict
@@ -22,6 +21,7 @@ from monitor.capture.ring import Ring
 from monitor.errors import DeviceError, DeviceFullError, MonitorError
 from monitor.files import digest_of
 from monitor.live.evidence import encode
+from monitor.live.lost_device import ADVICE
 from monitor.live.messages import (
     Answer,
     Attach,
@@ -49,7 +49,6 @@ READ_EVERY_S = 0.02  # half a frame at 25 per second
 SHOWN_FROM = 0.5  # times the threshold: from there a picture goes with the reading
 BATCHES = (1, 2, 4, 8)
 TRIALS = 3
-ADVICE = re.compile(r": [^:]*--device cpu$")  # to who runs a command; the engine has no such option
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from math import inf
 from typing import Protocol
 
 from monitor.live.health import Opened
+from monitor.live.lost_device import runtime_on_cpu
 from monitor.live.messages import Answer, LoadModel, Order, ScorerEnds
 
 log = logging.getLogger(__name__)
@@ -70,8 +71,7 @@ class ScorerLife:
         """Have it read a model file."""
         order = self._order_of(path)
         if self._on_cpu:
-            runtime = "auto" if order.runtime == "torch-half" else order.runtime  # a GPU's alone
-            order = replace(order, device="cpu", runtime=runtime)
+            order = replace(order, device="cpu", runtime=runtime_on_cpu(order.runtime))
         self.send(order)
 
     def answers(self) -> Iterable[Answer]:

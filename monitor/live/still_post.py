@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from multiprocessing.connection import Connection
 from random import Random
@@ -18,6 +19,7 @@ from monitor.config.settings import CameraSettings
 from monitor.live.backoff import BackOff
 from monitor.live.calendar import Calendar
 from monitor.live.counters import CURVE
+from monitor.live.lost_device import runtime_on_cpu
 from monitor.live.still_worker import (
     StillEnded,
     StillJudged,
@@ -44,6 +46,7 @@ class StillPost:
         self.order = order
         self.state: CameraState = "disabled"
         self.reason = ""
+        self.slower = ""  # why it is judged on the CPU though any device would do; empty: it is not
         self.since_s = 0.0
         self.judged = 0
         self.defective = 0
@@ -106,11 +109,11 @@ class StillPost:
         if self._again_s is not None and now_s >= self._again_s:
             self.restarts += 1
             self.start(now_s)
-        news = list(self._hear())
+        dead = self._worker is not None and not self._worker.is_alive()
+        news = list(self._hear())  # after that look: its last words say why it ended
         for one in news:
             self._note(one, now_s)
-        dead = self._worker is not None and not self._worker.is_alive() and not news
-        if dead and self.state in AT_WORK:
+        if dead and not news and self.state in AT_WORK:
             self._wait(now_s, "the process that judged it died")
         return news
 
@@ -156,10 +159,19 @@ class StillPost:
                 if self.state in ("running", "stalled") and news.seen != (self.state == "running"):
                     self._go(now_s, "running" if news.seen else "stalled", news.why)
             case StillEnded() if self.state in AT_WORK:
-                if news.hopeless:
-                    self._go(now_s, "failed", news.text)
-                else:
-                    self._wait(now_s, news.text)
+                self._end(news, now_s)
+
+    def _end(self, words: StillEnded, now_s: float) -> None:
+        if words.hopeless:
+            self._go(now_s, "failed", words.text)
+            return
+        if words.device and self.order.device == "auto":
+            runtime = runtime_on_cpu(self.order.runtime)
+            self.order = replace(self.order, device="cpu", runtime=runtime)
+            self.slower = (
+                f"{words.text}; pictures are judged on the CPU until the engine is restarted"
+            )
+        self._wait(now_s, words.text)
 
     def _wait(self, now_s: float, why: str) -> None:
         self._again_s = now_s + self._back_off.next_s()

@@ -97,6 +97,10 @@ class StillRoom:
                 well = post.state not in UNWELL
                 if post.state != "connecting":
                     self._desk.take_health(post.name, Closed("stills") if well else ill, now_s)
+                if post.slower:
+                    self._desk.take_health(
+                        post.name, Opened("device", "warning", post.slower), now_s
+                    )
 
     def follow_schedules(self, local: datetime, now_s: float) -> None:
         """Pause and resume as configured."""

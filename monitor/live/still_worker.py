@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monitor.errors import DeviceError, MonitorError, SourceError
+from monitor.live.lost_device import ADVICE
 from monitor.records import Alert
 from monitor.runtimes import choose_runtime, read_export
 from monitor.store import Outgoing, SeenPicture, Store
@@ -86,6 +87,7 @@ class StillEnded:
 
     text: str
     hopeless: bool  # trying again changes nothing: a person must
+    device: bool = False  # its accelerator failed
 
 
 StillNews = StillReady | StillKept | StillJudged | StillTrouble | StillEnded
@@ -141,9 +143,12 @@ def run_stills(link: Connection, order: StillOrder) -> None:
             if not isinstance(error, MonitorError):
                 raise  # the engine is gone
             link.send(StillEnded(str(error), hopeless=not isinstance(error, SourceError)))
+        except DeviceError as error:  # also one that is full: this process has no other model
+            said = ADVICE.sub("", str(error))
+            link.send(StillEnded(said, hopeless=False, device=True))
         except Exception as error:  # noqa: BLE001  said, where a person sees it
             said = str(error).partition("\n")[0] or type(error).__name__
-            link.send(StillEnded(said, hopeless=not isinstance(error, DeviceError)))
+            link.send(StillEnded(said, hopeless=True))
 
 
 def _listen(link: Connection, stop: threading.Event) -> None:

@@ -3,22 +3,30 @@
 import multiprocessing
 import os
 import signal
+import threading
+import time
+from multiprocessing.connection import Connection
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from benchmarks.live.servers import MjpegServer, free_port
 from models.detector import Budget
 from models.registry import DETECTORS, build
-from monitor.errors import DeviceError, MonitorError
+from monitor.config.settings import CameraSettings
+from monitor.errors import DeviceError, DeviceFullError, MonitorError
 from monitor.live import still_worker
+from monitor.live.backoff import MOST_S
+from monitor.live.still_post import StillPost
 from monitor.live.still_worker import StillEnded, StillOrder, is_still_model, run_stills
 from monitor.stills.model import save_still_model
 from monitor.stills.opening import open_stills
 from monitor.stills.pipeline import train_stills
 from monitor.store import Store
 from tests.monitor.live.engines import Plain, Ran, leaves_nothing, write_config
-from tests.monitor.live.test_engine import camera
+from tests.monitor.live.failing import REASON
+from tests.monitor.live.test_engine import camera, open_health
 from tests.monitor.live.tiny import film, light_file
 from tests.monitor.stills.spots import Spots, spots_model, write_plate
 
@@ -90,20 +98,85 @@ def test_what_is_wrong_with_a_drop_folder_is_said(
         assert ran.camera("off")["state"] == "disabled"
 
 
+ADVISED = f"{REASON}: try again, or --device cpu"
+
+
+def order_on(device: str, runtime: str = "torch-half") -> StillOrder:
+    return StillOrder("line", "drop", "plate.pt", device, runtime, "events.db", ".", 1.0)
+
+
 @pytest.mark.parametrize(
-    ("error", "hopeless"), [(DeviceError("device cuda failed"), False), (MonitorError("no"), True)]
+    ("error", "said"),
+    [
+        (DeviceError(ADVISED), StillEnded(REASON, hopeless=False, device=True)),
+        (DeviceFullError(ADVISED), StillEnded(REASON, hopeless=False, device=True)),
+        (MonitorError("no"), StillEnded("no", hopeless=True)),
+    ],
 )
-def test_a_device_that_fails_is_tried_again(
-    monkeypatch: pytest.MonkeyPatch, *, error: Exception, hopeless: bool
+def test_a_device_that_fails_is_not_hopeless_and_said_to_be_it(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, said: StillEnded
 ) -> None:
     def fail(*_: object) -> str:
         raise error
 
     monkeypatch.setattr(still_worker, "_judge", fail)
     ours, theirs = multiprocessing.Pipe()
-    order = StillOrder("line", "drop", "plate.pt", "auto", "auto", "events.db", ".", 1.0)
-    run_stills(theirs, order)
-    assert ours.recv() == StillEnded(str(error), hopeless=hopeless)
+    run_stills(theirs, order_on("auto"))
+    assert ours.recv() == said
+
+
+@pytest.mark.parametrize(
+    ("order", "later"),
+    [
+        (order_on("auto"), order_on("cpu", "auto")),
+        (order_on("auto", "torch"), order_on("cpu", "torch")),
+        (order_on("cuda"), order_on("cuda")),
+    ],
+)
+def test_a_device_that_fails_is_left_for_the_cpu_unless_it_was_asked_for(
+    monkeypatch: pytest.MonkeyPatch, order: StillOrder, later: StillOrder
+) -> None:
+    asked: list[StillOrder] = []
+
+    def fail(_link: Connection, order: StillOrder, _stop: threading.Event) -> str:
+        asked.append(order)
+        raise DeviceError(ADVISED)
+
+    monkeypatch.setattr(still_worker, "_judge", fail)
+    post = StillPost(CameraSettings(name="line", url="drop"), order, Random(0), "thread")
+    post.start(0.0)
+    now_s = 0.0
+    while len(asked) < 3:
+        now_s += MOST_S
+        post.poll(now_s)
+        time.sleep(0.01)
+    post.bury(10.0)
+    assert asked == [order, later, later]
+    moved = f"{REASON}; pictures are judged on the CPU until the engine is restarted"
+    assert post.slower == (moved if order.device == "auto" else "")
+
+
+def test_judging_goes_on_where_its_device_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge = still_worker._judge
+
+    def fail(link: Connection, order: StillOrder, stop: threading.Event) -> str:
+        if order.device != "cpu":
+            raise DeviceError(ADVISED)
+        return judge(link, order, stop)
+
+    monkeypatch.setattr(still_worker, "_judge", fail)
+    plates, drop = still_file(tmp_path / "plate.pt", monkeypatch), tmp_path / "drop"
+    write_plate(drop / "a.png", 1)
+    line = {"name": "line", "url": str(drop), "model": str(plates), "score_fps": 10.0}
+    with leaves_nothing(tmp_path), Ran(write_config(tmp_path, [line])) as ran:
+        ran.wait(lambda: ran.camera("line")["judged"] == 1)
+        ran.wait(lambda: open_health(ran) == ["device"])
+        texts = {h["kind"]: h["text"] for h in ran.ask("/api/health-events")}
+        assert texts["stills"] == REASON
+        assert texts["device"].startswith(f"{REASON}; pictures are judged on the CPU")
+        assert ran.stop() < 15
 
 
 @pytest.mark.slow
