@@ -7,6 +7,8 @@ readings is computed there, as without a cluster.
 import hashlib
 import logging
 import os
+import platform
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,9 +19,10 @@ from typing import Any
 from monitor.cluster.pieces import Kept, Piece, Scores, cut, is_exact, score_piece, whole
 from monitor.cluster.workers import RETRIES, How, Post, start, unseen
 from monitor.datasets import Video
-from monitor.errors import ClusterError, MonitorError, SourceNotFoundError
+from monitor.errors import ClusterError, DeviceError, MonitorError, SourceNotFoundError
 from monitor.model import Model, load_model, versions
 from monitor.records import Reading
+from monitor.runtimes.graphs import GraphError
 from monitor.tally import Count
 
 log = logging.getLogger(__name__)
@@ -39,21 +42,28 @@ class Worker:
         from monitor.runtimes import choose_runtime
 
         torch.set_num_threads(post.threads)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / name
-            path.write_bytes(model)
-            self._model = load_model(path, post.device)
-        choose_runtime(self._model.detector, runtime)
-        self._problem = post.problem()
+        self._problem: MonitorError | None = None
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / name
+                path.write_bytes(model)
+                self._model = load_model(path, post.device)
+            choose_runtime(self._model.detector, runtime)
+        except (DeviceError, GraphError) as error:
+            self._problem = _here(error)
+        if problem := post.problem():
+            self._problem = ClusterError(problem)
 
     def score(self, piece: Piece) -> "Scores | MonitorError":
         """An error comes back as a value: only the death of the worker is to be retried."""
-        if self._problem:
-            return ClusterError(self._problem)
+        if self._problem is not None:
+            return self._problem
         try:
             return score_piece(piece, self._model)
         except SourceNotFoundError:
             return ClusterError(unseen(piece.path))  # whoever asks has seen it
+        except (DeviceError, GraphError) as error:
+            return _here(error)
         except MonitorError as error:
             return error
 
@@ -62,11 +72,18 @@ class Worker:
         return os.getpid()
 
 
+def _here(error: DeviceError | GraphError) -> DeviceError | GraphError:
+    return type(error)(f"node {platform.node()}: {error}")
+
+
 @dataclass(eq=False)
 class _Video:
     pieces: list[Piece]
     done: dict[int, Scores | MonitorError] = field(default_factory=dict)
-    next: int = 0  # to be handed out
+    waiting: deque[Piece] = field(init=False)  # to be handed out
+
+    def __post_init__(self) -> None:
+        self.waiting = deque(self.pieces)
 
 
 class Spread:
@@ -92,12 +109,12 @@ class Spread:
         self._content = ray.put(content)  # held: who is started again is given it again
         self._workers = start(ray, Worker, how, self._content, path.name, how.runtime)
         self._out: dict[Any, tuple[str, Piece, int]] = {}  # reference -> video, piece, worker
-        self._busy = [0] * len(self._workers)
+        self._busy = dict.fromkeys(range(len(self._workers)), 0)  # pieces that each well one has
 
     def close(self, *, done: bool) -> None:
         """Let the workers go; `done` forgets what was kept for another attempt."""
-        for worker in self._workers:
-            self._ray.kill(worker)
+        for worker in self._busy:
+            self._ray.kill(self._workers[worker])
         if done:
             self._kept.clear()
 
@@ -165,9 +182,9 @@ class Spread:
     def _hand_out(self) -> None:
         """The next pieces in order, to the workers that have the least to do."""
         while True:
-            worker = min(range(len(self._busy)), key=self._busy.__getitem__)
+            worker = min(self._busy, key=self._busy.__getitem__)
             ready = sum(len(state.done) for state in self._videos.values() if state)
-            room = len(self._out) + ready < AHEAD * len(self._workers)
+            room = len(self._out) + ready < AHEAD * len(self._busy)
             if self._busy[worker] >= PER_WORKER or not (room or not self._out):
                 return
             found = self._next()
@@ -188,10 +205,8 @@ class Spread:
                 state = self._planned(video, maps=video.masks is not None)
             except MonitorError:  # it will be said when its turn comes
                 continue
-            if state.next < len(state.pieces):
-                piece = state.pieces[state.next]
-                state.next += 1
-                return video.name, state, piece
+            if state.waiting:
+                return video.name, state, state.waiting.popleft()
         return None
 
     def _collect(self) -> None:
@@ -199,14 +214,33 @@ class Spread:
             return
         ready, _ = self._ray.wait(list(self._out), num_returns=1, timeout=1.0)
         for reference in ready:
-            name, piece, worker = self._out.pop(reference)
-            self._busy[worker] -= 1
+            name, piece, worker = self._out[reference]
             found = self._result(reference, piece)
+            if isinstance(found, DeviceError | GraphError):
+                self._let_go(worker, found)
+                continue
+            del self._out[reference]
+            self._busy[worker] -= 1
             if isinstance(found, Scores):
                 self._kept.put(piece, found)
             state = self._videos.get(name)
             if state is not None:
                 state.done[piece.number] = found
+
+    def _let_go(self, worker: int, error: DeviceError | GraphError) -> None:
+        """Its device or runtime fails: others do what it had, as long as there are any."""
+        del self._busy[worker]
+        self._ray.kill(self._workers[worker])
+        if not self._busy:
+            raise error
+        number, count = worker + 1, len(self._workers)
+        log.warning("worker %d of %d is let go, others do its work: %s", number, count, error)
+        had = [reference for reference, (*_, whose) in self._out.items() if whose == worker]
+        for reference in reversed(had):  # the first one is handed out first again
+            name, piece, _ = self._out.pop(reference)
+            state = self._videos[name]
+            if state is not None:
+                state.waiting.appendleft(piece)
 
     def _result(self, reference: Any, piece: Piece) -> "Scores | MonitorError":
         try:

@@ -113,7 +113,7 @@ def test_what_is_kept_is_not_scored_again(
     first.close(done=False)
     again = far(ray, data, path, tmp_path, 1)
     again._workers = []  # nobody could
-    again._busy = [0]
+    again._busy = {0: 0}
     score_data(model, data, tmp_path, pictures=False, look=again)
     assert files(tmp_path) == alone
 
