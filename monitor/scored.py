@@ -65,7 +65,7 @@ class _Run:
 
     videos: list[Video] = field(default_factory=list)  # those that were scored
     scored: list[ScoredVideo] = field(default_factory=list)
-    pixels: PixelFigures | None = None
+    pixels: PixelFigures | None = None  # of those
     notes: list[str] = field(default_factory=list)
     stopped: DeviceError | GraphError | None = None  # what no later video would be scored without
 
@@ -174,9 +174,12 @@ def _score_all(model: Model, data: DataSet, progress: Progress, look: Look) -> _
 
 
 def _add(run: _Run, video: Video, model: Model, progress: Progress, look: Look) -> None:
-    if video.masks is not None and run.pixels is None:
-        run.pixels = PixelFigures()
-    scored = score_video(video, model, run.pixels, progress, look)
+    pixels = None if video.masks is None else PixelFigures()  # its own until it is whole
+    scored = score_video(video, model, pixels, progress, look)
+    if run.pixels is None:
+        run.pixels = pixels
+    elif pixels is not None:
+        run.pixels.merge(pixels)
     run.videos.append(video)
     run.scored.append(scored)
     run.notes += _video_notes(video, scored, model)

@@ -22,9 +22,9 @@ class PixelFigures:
     def __init__(self) -> None:
         self.frames = 0
         self.regions = 0
-        self._normal = np.zeros(1 << KEY_BITS, np.int64)
-        self._anomalous = np.zeros(1 << KEY_BITS, np.int64)
-        self._overlap = np.zeros(1 << KEY_BITS, np.float64)  # each region weighs 1 in all
+        self.normal = np.zeros(1 << KEY_BITS, np.int64)  # pixels by key
+        self.anomalous = np.zeros(1 << KEY_BITS, np.int64)
+        self.overlap = np.zeros(1 << KEY_BITS, np.float64)  # each region weighs 1 in all
 
     def add(self, anomaly_map: FloatArray, mask: BoolArray) -> None:
         """Counts one frame: (H, W) map, higher is more anomalous, and (H, W) bool mask.
@@ -34,14 +34,22 @@ class PixelFigures:
         """
         _check(anomaly_map, mask)
         keys = ordered_keys(anomaly_map)
-        np.add.at(self._normal, keys[~mask], 1)
+        np.add.at(self.normal, keys[~mask], 1)
         self.frames += 1
         if not mask.any():
             return
         weights = _region_weights(mask)
-        np.add.at(self._anomalous, keys[mask], 1)
-        np.add.at(self._overlap, keys[mask], weights[mask])
+        np.add.at(self.anomalous, keys[mask], 1)
+        np.add.at(self.overlap, keys[mask], weights[mask])
         self.regions += round(weights.sum())
+
+    def merge(self, other: "PixelFigures") -> None:
+        """Counts all that another has counted."""
+        self.frames += other.frames
+        self.regions += other.regions
+        self.normal += other.normal
+        self.anomalous += other.anomalous
+        self.overlap += other.overlap
 
     def pixel_auroc(self) -> float:
         """The chance that an anomalous pixel outscores a normal one.
@@ -49,12 +57,12 @@ class PixelFigures:
         Raises:
             EvaluationError: There are no anomalous or no normal pixels.
         """
-        return area_from_counts(self._normal, self._anomalous)
+        return area_from_counts(self.normal, self.anomalous)
 
     def tie_error(self) -> float:
         """How far `pixel_auroc` can be, at most, from that of the unbinned values."""
-        pairs = float(self._normal.sum()) * float(self._anomalous.sum())
-        return 0.5 * float(self._normal.astype(float) @ self._anomalous) / max(pairs, 1.0)
+        pairs = float(self.normal.sum()) * float(self.anomalous.sum())
+        return 0.5 * float(self.normal.astype(float) @ self.anomalous) / max(pairs, 1.0)
 
     def aupro(self, max_fpr: float = 0.3) -> float:
         """Area under the mean per-region overlap against FPR, up to `max_fpr`, in [0, 1].
@@ -65,11 +73,11 @@ class PixelFigures:
         Raises:
             EvaluationError: There are no regions or no normal pixels.
         """
-        used = np.flatnonzero(self._normal + self._anomalous)[::-1]
-        if not self.regions or not self._normal.any():
+        used = np.flatnonzero(self.normal + self.anomalous)[::-1]
+        if not self.regions or not self.normal.any():
             raise EvaluationError("AUPRO needs masks with anomalous regions and normal pixels")
-        fpr = np.r_[0.0, np.cumsum(self._normal[used]) / self._normal.sum()]
-        overlap = np.r_[0.0, np.cumsum(self._overlap[used]) / self.regions].clip(max=1.0)
+        fpr = np.r_[0.0, np.cumsum(self.normal[used]) / self.normal.sum()]
+        overlap = np.r_[0.0, np.cumsum(self.overlap[used]) / self.regions].clip(max=1.0)
         return area_up_to(fpr, overlap, max_fpr)
 
 

@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -15,12 +16,14 @@ from sklearn.metrics import roc_auc_score
 
 from models.detector import Budget
 from models.registry import build
+from monitor import tally
 from monitor.datasets import Video, open_data
 from monitor.errors import (
     CorruptFrameError,
     DataSetError,
     DeviceError,
     LabelError,
+    MonitorError,
     SourceError,
     StoreError,
     UsageError,
@@ -202,6 +205,32 @@ def test_what_computes_fails_and_the_videos_before_are_kept(
     if sound:
         assert {row["video"] for row in rows(tmp_path / "out")} == {data.test[0].name}
         assert "all after it are not scored" in str(figures(tmp_path / "out")["notes"])
+
+
+@pytest.mark.parametrize("failure", [SourceError, DeviceError])
+def test_maps_of_a_video_that_is_not_scored_count_in_no_figure(
+    failure: type[MonitorError],
+    root: Path,
+    model: Model,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tally, "MAPS_KEPT", 4)
+    data = open_data(root)
+    sound, broken = data.test
+
+    def failing(video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
+        if video is not broken:
+            yield from look(video, model, seen, maps=maps)
+            return
+        yield from islice(look(video, model, seen, maps=maps), 50)
+        raise failure("it ended in the middle")
+
+    only = score_data(model, replace(data, test=[sound]), tmp_path / "only", pictures=False)
+    with suppress(DeviceError):
+        score_data(model, data, tmp_path / "out", pictures=False, look=failing)
+    for name in ("n_frames", "pixel_auroc", "aupro"):
+        assert figures(tmp_path / "out")[name] == only.figures[name]
 
 
 def test_a_video_shorter_than_a_clip_is_said(model: Model, tmp_path: Path) -> None:

@@ -104,6 +104,18 @@ def test_memory_does_not_grow_with_frames() -> None:
     assert figures.frames == figures.regions == 5
 
 
+def test_merged_figures_are_those_of_all_frames_together() -> None:
+    maps, masks = random_frames(0)
+    together, first, rest = PixelFigures(), PixelFigures(), PixelFigures()
+    for number, (anomaly_map, mask) in enumerate(zip(maps, masks, strict=True)):
+        together.add(anomaly_map, mask)
+        (rest if number else first).add(anomaly_map, mask)
+    first.merge(rest)
+    assert (first.frames, first.regions) == (together.frames, together.regions)
+    assert first.pixel_auroc() == together.pixel_auroc()
+    assert first.aupro() == pytest.approx(together.aupro(), abs=1e-12)
+
+
 @settings(max_examples=50)
 @given(st.lists(st.floats(-(2.0**100), 2.0**100, width=32), min_size=2, max_size=30))
 def test_keys_never_turn_the_order_round(values: list[float]) -> None:
