@@ -226,7 +226,7 @@ def test_maps_of_a_video_that_is_not_scored_count_in_no_figure(
         yield from islice(look(video, model, seen, maps=maps), 50)
         raise failure("it ended in the middle")
 
-    only = score_data(model, replace(data, test=[sound]), tmp_path / "only", pictures=False)
+    only = score_data(model, replace(data, test=(sound,)), tmp_path / "only", pictures=False)
     with suppress(DeviceError):
         score_data(model, data, tmp_path / "out", pictures=False, look=failing)
     for name in ("n_frames", "pixel_auroc", "aupro"):
