@@ -15,9 +15,9 @@ from monitor.api.schema import Learning
 from monitor.capture.records import ClipFailed, ClipWritten, Command, EndClip, StartClip
 from monitor.errors import StoreError
 from monitor.files import write_atomically
+from monitor.priorities import LEARNING
 from monitor.recorder import safe_name
 
-LOWEST = 15  # niceness of training: live scoring comes first
 LEAST_S = 5.0  # a shorter stretch is not worth keeping
 SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
 
@@ -145,7 +145,7 @@ class Learner:
         if self.false_alarms_per_day:
             words += ["--false-alarms-per-day", f"{self.false_alarms_per_day:g}"]
         self._running = await asyncio.create_subprocess_exec(
-            "nice", "-n", str(LOWEST), sys.executable, "-m", "monitor", *words, "-o", str(new),
+            "nice", "-n", str(LEARNING), sys.executable, "-m", "monitor", *words, "-o", str(new),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from monitor.config.settings import EngineSettings
 from monitor.live.messages import Answer, LoadModel, Order, Quit
+from monitor.priorities import SCORING, run_behind
 
 RunScorer = Callable[[Connection, float], None]  # importable by its name: it is spawned
 
@@ -40,7 +41,8 @@ class ScoringLink:
         if kind == "thread":
             self._worker = threading.Thread(target=run, args=(theirs, stale_s), daemon=True)
         else:
-            self._worker = context.Process(target=run, args=(theirs, stale_s), daemon=True)
+            given = SCORING, run, theirs, stale_s
+            self._worker = context.Process(target=run_behind, args=given, daemon=True)
         self._worker.start()
         if kind == "process":
             theirs.close()  # so that its end is seen here

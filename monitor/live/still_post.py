@@ -28,6 +28,7 @@ from monitor.live.still_worker import (
     StillReady,
     run_stills,
 )
+from monitor.priorities import SCORING, run_behind
 
 AT_WORK: tuple[CameraState, ...] = ("connecting", "running", "stalled")  # with a worker
 
@@ -87,9 +88,8 @@ class StillPost:
                 target=run_stills, args=(theirs, self.order), name=f"stills {self.name}"
             )
         else:
-            self._worker = context.Process(
-                target=run_stills, args=(theirs, self.order), daemon=True
-            )
+            given = SCORING, run_stills, theirs, self.order
+            self._worker = context.Process(target=run_behind, args=given, daemon=True)
         self._worker.start()
         if self._kind == "process":
             theirs.close()  # so that its end is seen here

@@ -27,6 +27,7 @@ from monitor.capture.records import (
     Tune,
 )
 from monitor.clips import prepared
+from monitor.priorities import CAPTURE
 from monitor.sources import open_source
 from tests.monitor.capture.films import film, textured, watched
 
@@ -47,6 +48,14 @@ def test_a_file_read_fast_loses_nothing_although_the_ring_is_small(tmp_path: Pat
     assert (connected.live, connected.decoder, connected.rate_hz) == (False, "software", 10.0)
     levels = [head.stats.mean for head in heads[:10]]
     assert levels == pytest.approx([20 + 10 * index for index in range(10)], abs=3)
+
+
+def test_a_worker_lets_the_engine_before_it(tmp_path: Path) -> None:
+    with watched(film(tmp_path / "a.mp4", 50), kind="process") as seen:
+        seen.hear(Connected)
+        assert seen.feed.pid is not None
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        assert os.getpriority(os.PRIO_PROCESS, seen.feed.pid) == own + CAPTURE
 
 
 def test_a_file_at_its_own_pace_takes_its_time(tmp_path: Path) -> None:

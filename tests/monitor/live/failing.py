@@ -1,5 +1,6 @@
-"""A scoring process whose accelerator fails; importable by its name, as it is spawned."""
+"""Scoring processes of another kind; importable by their names, as they are spawned."""
 
+import os
 from collections.abc import Iterable, Iterator
 from multiprocessing.connection import Connection
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from monitor.errors import DeviceError
 from monitor.live import scorer
+from monitor.live.messages import ScorerEnds
 from monitor.model import Model, load_model
 from monitor.records import Clip, Reading
 from monitor.scoring import score_clips
@@ -36,3 +38,9 @@ def run_failing(link: Connection, stale_s: float) -> None:
         patch.setattr(scorer, "load_model", load)
         patch.setattr(scorer, "score_clips", score)
         scorer.serve(link, scorer.Scorer(stale_s=stale_s))
+
+
+def say_rank(link: Connection, _stale_s: float) -> None:
+    """Tell of its priority, and end."""
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    link.send(ScorerEnds(f"niceness {own}", device=False))

@@ -1,6 +1,8 @@
 """The scoring process's own end: what it says before it is gone."""
 
 import multiprocessing
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from monitor.errors import DeviceError, DeviceFullError
 from monitor.live import scorer
 from monitor.live.messages import Answer, LoadModel, ModelFailed, Order, ScorerEnds
 from monitor.live.scorer import Scorer, serve
-from tests.monitor.live.failing import REASON
+from monitor.live.scoring_link import ScoringLink
+from monitor.priorities import CAPTURE, SCORING
+from tests.monitor.live.failing import REASON, say_rank
 
 FULL = "device cuda failed (CUDA out of memory. Tried to allocate 9 GiB)"
 
@@ -66,3 +70,14 @@ def test_a_device_that_fails_as_a_model_is_read_is_no_fault_of_the_file(
     with pytest.raises(DeviceError):
         list(reading.answer(LoadModel(str(tmp_path / "model.pt"))))
     reading.close()
+
+
+def test_scoring_lets_the_engine_and_what_captures_before_it() -> None:
+    scoring = ScoringLink(say_rank, stale_s=1)
+    end_s = time.monotonic() + 30
+    while not (said := list(scoring.answers())) and time.monotonic() < end_s:
+        time.sleep(0.02)
+    scoring.stop()
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert said == [ScorerEnds(f"niceness {own + SCORING}", device=False)]
+    assert CAPTURE < SCORING
