@@ -17,7 +17,10 @@ from typing import Literal, Protocol
 import monitor
 from monitor.capture.records import Captured, CaptureSettings, Command, Notice, Stop
 from monitor.capture.ring import Head, Ring, capacity_for
+from monitor.priorities import CAPTURE
 
+MODULE = "monitor.capture.worker"
+BEHIND = ("nice", "-n", str(CAPTURE))  # from its imports on, which take half a second each
 QUIET = {  # a worker needs no thread pools, and few heaps
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
@@ -152,7 +155,7 @@ class ProcessFeed(_Linked):
         ours, theirs = Pipe()
         with theirs:
             self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-                [sys.executable, "-P", "-m", "monitor.capture.worker", str(theirs.fileno())],
+                [*BEHIND, sys.executable, "-P", "-m", MODULE, str(theirs.fileno())],
                 env={**os.environ, **QUIET, "PYTHONPATH": _path()},
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,

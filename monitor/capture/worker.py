@@ -37,7 +37,6 @@ from monitor.capture.records import (
 from monitor.capture.ring import Ring
 from monitor.capture.session import Session, Tally
 from monitor.capture.stats import PictureMeter
-from monitor.priorities import CAPTURE
 from monitor.sources.stream import without_secrets
 
 PARENT_S = 1.0  # between looks whether the engine still lives
@@ -176,7 +175,6 @@ def main(descriptor: int) -> None:
     for stopping in (signal.SIGINT, signal.SIGTERM):  # meant for the engine, which says `Stop`
         signal.signal(stopping, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    os.nice(CAPTURE)
     _die_with(os.getppid())
     link = Connection(descriptor)
     settings: CaptureSettings = link.recv()
