@@ -7,8 +7,6 @@ Counts its refusals; knows no pictures and no detectors.
 from collections import deque
 from math import inf
 
-import numpy as np
-
 SAMPLE_S = 1.0  # the noise is learned from the highest motion of every second
 SAMPLES = 120  # two minutes of them
 QUIET_QUANTILE = 0.2  # a scene is still for a fifth of the time, or else it is no noise
@@ -81,6 +79,7 @@ class MotionGate:
     def _learn_noise(self, now_s: float) -> None:
         if self._sample_s > -inf:
             self._samples.append(self._highest)
-            noise = min(float(np.quantile(self._samples, QUIET_QUANTILE)), MOST_NOISE)
+            quiet = sorted(self._samples)[int(QUIET_QUANTILE * len(self._samples))]
+            noise = min(quiet, MOST_NOISE)
             self.threshold = max(LEAST_MOTION, NOISE_TIMES * noise)
         self._sample_s, self._highest = now_s, 0.0
