@@ -5,7 +5,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from monitor.errors import UsageError
-from monitor.runtimes.intel import load_openvino
+from monitor.runtimes.silent import load_openvino
 
 
 def as_openvino(content: bytes) -> tuple[bytes, bytes]:

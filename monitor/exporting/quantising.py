@@ -20,7 +20,7 @@ from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
 from monitor.runtimes import Exported
-from monitor.runtimes.intel import load_openvino
+from monitor.runtimes.silent import load_openvino
 
 # operations of scoring rules; names of OpenVINO, then of ONNX
 UNTOUCHED = {

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from monitor.cpu import cores
 from monitor.errors import MonitorError, UsageError
 from monitor.runtimes.exported import Exported, Facts
-from monitor.runtimes.intel import load_openvino
 from monitor.runtimes.runtime import ClipFrames, Found
+from monitor.runtimes.silent import load_onnxruntime, load_openvino
 
 Bytes = NDArray[np.uint8]
 Inputs = tuple[NDArray[Any], ...]  # of the graph: bytes (B, T, C, H, W), or what a prelude makes
@@ -193,7 +193,7 @@ def _requests(compiled: Any, lanes: int) -> "SimpleQueue[Any]":
 def onnxruntime_run(exported: Exported, threads: int | None = None, lanes: int = 1) -> Run:
     """By ONNX Runtime on the CPU; raises as `openvino_run`."""
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError as error:
         raise _missing("onnxruntime", error) from error
     options = onnxruntime.SessionOptions()

@@ -169,14 +169,17 @@ def test_the_file_is_found_again_by_its_content_not_its_name(world: World, tmp_p
     assert isinstance(load_model(renamed).detector, Exported)
 
 
-def test_openvino_tells_nobody_that_it_is_used(world: World, tmp_path: Path) -> None:
-    """Its import alone would leave an identity in the home folder and start what sends."""
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_a_runtime_tells_nobody_that_it_is_used(world: World, tmp_path: Path, runtime: str) -> None:
+    """Both would leave an identity in the home folder, and start what sends."""
     program = (
         "import sys; from pathlib import Path; from monitor.model import load_model;"
         "from monitor.runtimes.choosing import make_runtime;"
-        f"make_runtime(load_model(Path({str(world.onnx_file)!r})).detector, 'openvino');"
-        "print('openvino' in sys.modules, 'openvino_telemetry' in sys.modules)"
+        f"make_runtime(load_model(Path({str(world.onnx_file)!r})).detector, {runtime!r});"
+        f"print({runtime!r} in sys.modules, 'openvino_telemetry' in sys.modules)"
     )
+    hiding = ("XDG_CACHE_HOME", "ORT_DISABLE_TELEMETRY")
+    kept = {name: value for name, value in os.environ.items() if name not in hiding}
     home = tmp_path / "home"
     home.mkdir()
     ran = subprocess.run(
@@ -184,7 +187,7 @@ def test_openvino_tells_nobody_that_it_is_used(world: World, tmp_path: Path) -> 
         check=True,
         capture_output=True,
         text=True,
-        env=os.environ | {"HOME": str(home)},
+        env=kept | {"HOME": str(home)},
         cwd=Path(__file__).parents[3],
     )
     assert ran.stdout.split() == ["True", "False"]
