@@ -31,6 +31,7 @@ UNTOUCHED = {
         "Divide",
         "Exp",
         "Interpolate",
+        "LessEqual",
         "Log",
         "Maximum",
         "Minimum",
@@ -47,6 +48,7 @@ UNTOUCHED = {
         "SquaredDifference",
         "Subtract",
         "TopK",
+        "Unsqueeze",
     ],
     "onnx": [
         "Add",
@@ -54,6 +56,7 @@ UNTOUCHED = {
         "Div",
         "Exp",
         "GlobalAveragePool",
+        "LessOrEqual",
         "Log",
         "Max",
         "Min",
@@ -70,6 +73,7 @@ UNTOUCHED = {
         "Sqrt",
         "Sub",
         "TopK",
+        "Unsqueeze",
     ],
 }
 CONVOLUTIONS = ("Convolution", "GroupConvolution", "Conv")

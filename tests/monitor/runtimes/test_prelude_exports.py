@@ -4,10 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
+import onnx
 import pytest
 
 from models.detector import Budget
@@ -21,6 +24,7 @@ from monitor.pipeline import new_detector, train_model
 from monitor.readings import readings_of
 from monitor.runtimes import Exported, choose_runtime, read_export, runtime_of, write_export
 from monitor.runtimes.choosing import installed, make_runtime
+from monitor.runtimes.silent import load_openvino
 from tests.models.tiny_videos import TINY
 from tests.monitor.footage import write_set
 from tests.monitor.runtimes.test_exported import clips_for
@@ -38,6 +42,7 @@ sys.meta_path.insert(0, Forbidden())
 """
 LIVE = """
 from pathlib import Path
+from typing import Literal
 from monitor.live.messages import LoadModel, ModelLoaded
 from monitor.live.scorer import Scorer
 import monitor.live.engine
@@ -159,6 +164,39 @@ def test_fusion_is_quantised(places: Places) -> None:
     )
     assert np.isfinite(after).all()
     assert not np.array_equal(before, after)
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_how_rare_an_error_is_is_told_at_full_precision(
+    places: Places, to: Literal["onnx", "openvino"]
+) -> None:
+    """By comparing it with quantiles, which lie closer together than steps of int8."""
+    pytest.importorskip("nncf")
+    exported = export_model(places.fusion.model, to, None)
+    small = quantised(exported, clips_for(exported, 4))
+    compared = 0
+    for sources in _compared(small):
+        compared += 1
+        assert not {"DequantizeLinear", "FakeQuantize"} & set(sources), sources
+    assert compared
+
+
+def _compared(exported: Exported) -> Iterator[list[str]]:
+    """What each comparison of the graph is fed by, up to two steps before it."""
+    if exported.facts.graph == "onnx":
+        graph = onnx.load_from_string(exported.parts[0]).graph
+        makers = {out: node for node in graph.node for out in node.output}
+        for node in graph.node:
+            if node.op_type == "LessOrEqual":
+                near = [makers[name] for name in node.input if name in makers]
+                far = [makers[name] for maker in near for name in maker.input if name in makers]
+                yield [maker.op_type for maker in near + far]
+        return
+    for op in load_openvino().Core().read_model(*exported.parts).get_ops():
+        if op.get_type_name() == "LessEqual":
+            near = [value.get_source_output().get_node() for value in op.inputs()]
+            far = [value.get_source_output().get_node() for it in near for value in it.inputs()]
+            yield [maker.get_type_name() for maker in near + far]
 
 
 @pytest.mark.slow
