@@ -33,6 +33,7 @@ from monitor.stills.model import StillModel
 
 FRAMES = 150  # decoded
 CLIPS = 24  # scored, at most
+SCORED_HZ = 2.0  # as live cameras are unless they are told otherwise
 LONGEST_S = 5.0  # for one figure
 SHARE = 0.8  # of the processors; the rest is for clips, the store and what else runs
 
@@ -144,7 +145,8 @@ def _speeds(
     spec = model.detector.spec
     watched_hz = min(rate_hz, model.rate_hz or rate_hz if isinstance(model, Model) else rate_hz)
     resize = _cost([lambda f=f: prepared(f, spec) for f in frames])  # type: ignore[misc]
-    clips = list(islice(cut_clips(frames, spec), CLIPS))
+    apart = max(1, round(watched_hz / SCORED_HZ))  # neighbours would share their flows
+    clips = list(islice(cut_clips(frames, spec), 0, CLIPS * apart, apart))
     if not clips:
         raise SourceError(f"{video}: {len(frames)} frames hold no clip of {spec.span}")
     for runtime, precision, make in _runtimes(model, clips, exports=exports):

@@ -1,14 +1,18 @@
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import monitor.demo
 from models.registry import DETECTORS, kind_of
+from monitor import benching
 from monitor.benching import Bench, Cost, Speed, bench, cameras
 from monitor.cli import main
-from monitor.model import load_model
+from monitor.model import Model, load_model
+from monitor.records import Clip
 from tests.monitor.runtimes.conftest import World
 
 TWENTY = Speed("d", "openvino", "fp32", 10.0, Cost(0.001, 0.001), Cost(0.010, 0.020))
@@ -25,6 +29,24 @@ def test_cameras_are_what_the_processors_and_the_scorer_carry_in_time() -> None:
     assert cameras(MACHINE, TWENTY, 2.0, 100) == 9
     assert cameras(MACHINE, TWENTY, 2.0, 4) == 0
     assert cameras(MACHINE, replace(TWENTY, failed="it does not take it"), 2.0, 1000) == 0
+
+
+def test_clips_lie_as_far_apart_as_a_live_camera_scores_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a detector of motion would be asked for one flow where it owes five."""
+    seen: list[int] = []
+
+    def none_of(_model: object, clips: Sequence[Clip], *, exports: bool) -> Iterator[Speed]:
+        assert exports
+        seen.extend(clip.target.index for clip in clips)
+        return iter(())
+
+    monkeypatch.setattr(benching, "_runtimes", none_of)
+    monkeypatch.setattr(Model, "rate_hz", 10.0)
+    bench(load_model(world.onnx_file), Path(monitor.demo.__file__ or "").with_name("highway.mp4"))
+    assert len(seen) > 5
+    assert set(np.diff(seen)) == {5}
 
 
 @pytest.mark.slow
