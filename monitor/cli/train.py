@@ -98,7 +98,8 @@ def train(
 
     A part, about a quarter, is kept apart, for scales and for the threshold. Ctrl-C ends the
     learning early and keeps what was learned; --resume goes on. Frames are kept as the detector
-    takes them in the user's cache folder, so that later epochs and trainings decode nothing.
+    takes them in the user's cache folder; later epochs, and what later trainings learn from, are
+    not decoded again.
 
     By several processes, one for each GPU: torchrun --nproc-per-node N -m monitor train ...
 
