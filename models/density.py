@@ -19,11 +19,13 @@ class GaussianDensity(nn.Module):
 
     mean: Tensor  # (D,)
     whitening: Tensor  # (D, D), upper triangular; distance = |(x - mean) @ whitening|
+    precision: Tensor  # (D, D), inverse of the covariance: whitening @ whitening.T
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("whitening", torch.eye(width))
+        self.register_buffer("precision", torch.eye(width))
 
     @torch.no_grad()
     def fit(self, features: Tensor) -> None:
@@ -44,6 +46,7 @@ class GaussianDensity(nn.Module):
         inverse = torch.linalg.inv(torch.linalg.cholesky(covariance))
         self.mean.copy_(rows.mean(dim=0))
         self.whitening.copy_(inverse.T)
+        self.precision.copy_(inverse.T @ inverse)
 
     def forward(self, features: Tensor) -> Tensor:
         """Squared distances, (...); their mean over what was learned from is about D."""
@@ -52,3 +55,11 @@ class GaussianDensity(nn.Module):
     def whitened(self, features: Tensor) -> Tensor:
         """Without correlation, each of variance about 1; (..., D)."""
         return (features - self.mean) @ self.whitening
+
+    def slope(self, features: Tensor) -> Tensor:
+        """Half of the gradient of the squared distances, (..., D).
+
+        Not `whitened(...) @ whitening.T`: OpenVINO 2026.4 computes wrongly with a large
+        matrix that is in a graph both as it is and transposed.
+        """
+        return (features - self.mean) @ self.precision

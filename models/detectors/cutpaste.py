@@ -160,8 +160,7 @@ class Cutpaste(Detector):
         mean = features.mean(dim=(2, 3)).float()
         length = mean.norm(dim=1, keepdim=True).clamp_min(1e-12)
         unit, distance = mean / length, self._distance(features)
-        whitening = self.density.whitening
-        steep = (unit - self.density.mean) @ whitening @ whitening.T / distance[:, None]
+        steep = self.density.slope(unit) / distance[:, None]
         places = features.shape[2] * features.shape[3]
         slope = (steep - unit * (unit * steep).sum(dim=1, keepdim=True)) / (length * places)
         raised = (slope[:, :, None, None] * features).sum(dim=1, keepdim=True).relu()

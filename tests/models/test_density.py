@@ -52,3 +52,12 @@ def test_no_features_or_broken_ones_are_refused() -> None:
         GaussianDensity(3).fit(torch.empty(0, 3))
     with pytest.raises(TrainingError, match="not finite"):
         GaussianDensity(3).fit(torch.full((4, 3), float("nan")))
+
+
+def test_the_slope_is_half_the_gradient() -> None:
+    density = GaussianDensity(6)
+    density.fit(features(100))
+    places = features(24).requires_grad_()
+    density(places).sum().backward()
+    assert places.grad is not None
+    torch.testing.assert_close(density.slope(places), places.grad / 2, rtol=1e-3, atol=1e-3)

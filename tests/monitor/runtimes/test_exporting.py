@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from models.density import GaussianDensity
 from models.errors import ExportError, NotFittedError
 from models.export import REFUSED, to_onnx
 from models.registry import DETECTORS, build
@@ -49,6 +50,30 @@ def test_examples_are_apart_from_each_other_and_carry_labels(world: World) -> No
     assert 0.1 < found.labels.mean() < 0.5  # a quarter of the test frames is wrong
     learned = {clip.tobytes() for clip in found.learned}
     assert not learned & {clip.tobytes() for clip in found.judged}
+
+
+class Steep(torch.nn.Module):
+    """Distances from a density, and their slope."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.density = GaussianDensity(256)
+        self.density.fit(torch.randn(400, 256, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.density(features), self.density.slope(features)
+
+
+def test_a_wide_density_is_the_same_to_openvino() -> None:
+    openvino = pytest.importorskip("openvino")
+    steep, features = Steep().eval(), torch.randn(4, 256)
+    program = torch.onnx.export(steep, (features,), dynamo=True, verbose=False)
+    assert program is not None
+    graph = openvino.Core().read_model(program.model_proto.SerializeToString())
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    found = openvino.compile_model(graph, "CPU", exact)(features.numpy())
+    for i, wanted in enumerate(steep(features)):
+        np.testing.assert_allclose(found[i], wanted.numpy(), rtol=1e-3, atol=1e-3)
 
 
 class Scores:
