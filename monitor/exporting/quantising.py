@@ -12,13 +12,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ExportError
 from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
+from monitor.exporting.layers import onnx_operations, openvino_operations, parted
 from monitor.runtimes import Exported
 from monitor.runtimes.silent import load_openvino
 
@@ -76,7 +76,6 @@ UNTOUCHED = {
         "Unsqueeze",
     ],
 }
-CONVOLUTIONS = ("Convolution", "GroupConvolution", "Conv")
 
 
 def quantised(exported: Exported, clips: Bytes) -> Exported:
@@ -86,9 +85,10 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         UsageError: If NNCF is not installed.
         ExportError: If it fails at the graph, or there is nothing to quantise.
     """
+    nothing = ExportError(f"{exported.name} has no network: there is nothing to quantise")
     form = exported.facts.graph
     if form == "none":
-        raise ExportError(f"{exported.name} has no network: there is nothing to quantise")
+        raise nothing
     os.environ.setdefault("NNCF_CI", "1")  # it then reports its use to nobody
     try:
         load_openvino()  # before it does
@@ -98,8 +98,11 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
             "nncf is not installed; to quantise models: pip install 'oddwatch[export]'"
         ) from error
     graph = _graph(exported)
+    layers, rules = _parted(graph, form)
+    if not layers:
+        raise nothing
     feed = list(_fed(exported, graph, clips))
-    ignored = nncf.IgnoredScope(types=UNTOUCHED[form], names=_filters(graph, form), validate=False)
+    ignored = nncf.IgnoredScope(types=UNTOUCHED[form], names=rules, validate=False)
     try:
         with _quiet():
             small = nncf.quantize(
@@ -119,7 +122,6 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
 def _graph(exported: Exported) -> Any:
     if exported.facts.graph == "openvino":
         openvino = load_openvino()
-
         xml, weights = exported.parts
         return openvino.Core().read_model(xml, weights)
     import onnx
@@ -140,50 +142,10 @@ def _fed(exported: Exported, graph: Any, clips: Bytes) -> Iterator[dict[str, NDA
         yield dict(zip(names, inputs, strict=True))
 
 
-def _filters(graph: Any, form: str) -> list[str]:
-    """What blurs and finds edges in scoring rules, and is no layer that learned.
-
-    Convolutions of one channel, and products with a matrix of means (see `models.blur`).
-    """
+def _parted(graph: Any, form: str) -> tuple[list[str], list[str]]:
     if form == "openvino":
-        return [
-            node.get_friendly_name()
-            for node in graph.get_ops()
-            if (node.get_type_name() in CONVOLUTIONS and node.input(0).get_partial_shape()[1] == 1)
-            or (node.get_type_name() == "MatMul" and any(map(_is_means, _constants(node))))
-        ]
-    from onnx.numpy_helper import to_array
-
-    held = {tensor.name: tensor for tensor in graph.graph.initializer}
-    return [
-        node.name
-        for node in graph.graph.node
-        if (
-            node.op_type in CONVOLUTIONS
-            and node.input[1] in held
-            and tuple(held[node.input[1]].dims[:2]) == (1, 1)
-        )
-        or (
-            node.op_type == "MatMul"
-            and any(_is_means(to_array(held[name])) for name in node.input if name in held)
-        )
-    ]
-
-
-def _constants(node: Any) -> Iterator[NDArray[Any]]:
-    for value in node.input_values():
-        if value.get_node().get_type_name() == "Constant":
-            yield value.get_node().get_data()
-
-
-def _is_means(matrix: NDArray[Any]) -> bool:
-    """Whether a product with it takes means: square, shares that add up to 1."""
-    return (
-        matrix.ndim == 2
-        and matrix.shape[0] == matrix.shape[1]
-        and bool((matrix >= 0).all())
-        and any(np.allclose(matrix.sum(axis=i), 1, atol=1e-3) for i in (0, 1))
-    )
+        return parted(list(openvino_operations(graph)))
+    return parted(list(onnx_operations(graph.graph)))
 
 
 @contextlib.contextmanager
