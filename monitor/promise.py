@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.alert_rule import AlertRule, Level, LevelMeter, Series, judge_step
+from monitor.intervals import most_expected
 from monitor.tail import ENOUGH_FOR_SHAPE, Tail, fit_tail
 
 PEAKS_PER_GAP = 0.1  # rare enough that two peaks seldom merge by chance
@@ -146,9 +147,7 @@ def raise_threshold(
 
 def rate_bound(events: int, seconds: float) -> float:
     """Upper 95 % bound on the rate per second, so many having come in that time (Garwood 1936)."""
-    from scipy.special import chdtri  # scipy.stats takes seconds to import; watching needs neither
-
-    return float(chdtri(2 * (events + 1), 0.05)) / 2 / seconds
+    return most_expected(events) / seconds
 
 
 def events_of(bound_per_s: float, seconds: float) -> int:

@@ -21,6 +21,7 @@ from monitor.evaluation.report import (
     pixel_figures,
     shown,
 )
+from monitor.intervals import share_interval
 from monitor.stills.judging import Judged
 from monitor.stills.maps import SIGMA
 
@@ -188,7 +189,7 @@ def _at_threshold(run: RunFacts, labelled: Sequence[Judged], notes: list[str]) -
     if counts is None:
         notes.append("there is no threshold: no verdicts, and no figures of them")
     tp, fp, fn, tn = (0, 0, 0, 0) if counts is None else counts.values()
-    interval = _share_interval(fp, fp + tn)
+    interval = share_interval(fp, fp + tn, CONFIDENCE) if fp + tn else None
     notes += _promise_notes(run, fp, fp + tn, interval)
     return {
         "confusion": counts,
@@ -212,16 +213,6 @@ def _confusion(labelled: Sequence[Judged]) -> dict[str, int]:
         "false_ok": cells["ok", True],
         "true_ok": cells["ok", False],
     }
-
-
-def _share_interval(count: int, total: int) -> tuple[float, float] | None:
-    """Of a share that was counted so (Clopper and Pearson 1934)."""
-    if not total:
-        return None
-    from scipy.stats import binomtest  # takes seconds; `inspect` has no need of it
-
-    found = binomtest(count, total).proportion_ci(CONFIDENCE, method="exact")
-    return float(found.low), float(found.high)
 
 
 def _promise_notes(
