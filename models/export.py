@@ -111,7 +111,7 @@ def to_onnx(detector: Detector) -> Graph:
         return Graph(one, terms, 1, prelude)
     except ImportError as error:
         raise ExportError(
-            f"{error.name} is not installed; to export models: pip install 'oddwatch[export]'"
+            f"an export needs {error.name}, not installed here: pip install 'oddwatch[export]'"
         ) from error
     except Exception as error:
         raise ExportError(

@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import CreateColumn
 
 from monitor.errors import StoreError
+from monitor.missing import to_have
 from monitor.store_place import engine_of, refuse_network
 from monitor.store_tables import alerts, metadata, schema_version
 
@@ -87,8 +88,8 @@ def _open_server(url: sa.URL) -> sa.Engine:
         return sa.create_engine(url, pool_pre_ping=True)
     except ModuleNotFoundError as error:
         raise StoreError(
-            f"{url.render_as_string()} needs the package {error.name}:"
-            " pip install 'psycopg[binary]'"
+            f"{url.render_as_string()} needs {error.name}, not installed here: "
+            f"{to_have(error.name or 'psycopg')}"
         ) from error
 
 

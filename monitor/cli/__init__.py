@@ -34,6 +34,7 @@ from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError, UsageError
 from monitor.memory import give_back_large_blocks
+from monitor.missing import to_have
 from monitor.waiting import let_waiting_threads_sleep
 
 __all__ = ["app", "main"]
@@ -157,8 +158,7 @@ def _of_missing(error: ModuleNotFoundError) -> Exception:
     if package in OURS:
         return error
     return UsageError(
-        f"{package} is not installed here, and this command needs it: pip install oddwatch, or "
-        "run it on a machine that has it"
+        f"{package} is not installed here, and this command needs it: {to_have(package)}"
     )
 
 

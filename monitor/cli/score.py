@@ -1,6 +1,5 @@
 """`oddwatch score`: a model judged on a data set, or let loose on any video."""
 
-import importlib.util
 import shlex
 import sys
 from contextlib import ExitStack
@@ -15,6 +14,7 @@ from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import LabelError, MonitorError
+from monitor.missing import is_there, to_have
 
 if TYPE_CHECKING:
     from monitor.evaluation.report import Report
@@ -184,7 +184,10 @@ def _on_stills(model: "StillModel", wanted: StillsWanted, out: Path, command: st
 
 def _can_draw() -> bool:
     """Whether there is what draws; a small install for exported models may do without."""
-    there = importlib.util.find_spec("matplotlib") is not None
+    there = is_there("matplotlib")
     if not there:
-        print("no plots: matplotlib is not installed", file=sys.stderr)
+        print(
+            f"no plots: drawing needs matplotlib, not installed here: {to_have('matplotlib')}",
+            file=sys.stderr,
+        )
     return there

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.errors import MonitorError, UsageError
+from monitor.missing import DASHBOARD, refuse_without, to_have
 
 if TYPE_CHECKING:
     from monitor.api.client import Client
@@ -102,6 +103,7 @@ def play(place: str, since: str | None, until: str | None, images: Images) -> No
     from monitor.cli.events import database, open_store, parse_time
 
     _check_terminal()
+    refuse_without("the dashboard", DASHBOARD)
     from monitor.tui.replay_app import ReplayDashboard
     from monitor.tui.state.result import read_result
     from monitor.tui.state.settings import settings_path
@@ -136,6 +138,7 @@ def show(
         EngineGone: No engine runs in a folder.
     """
     _check_terminal()
+    refuse_without("the dashboard", DASHBOARD)
     from monitor.tui.app import Dashboard
     from monitor.tui.state.settings import settings_path
 
@@ -172,7 +175,8 @@ def serve(
     try:
         from monitor.tui.web import WebDashboard
     except ImportError as error:
-        raise UsageError("textual-serve is not installed: pip install 'oddwatch[web]'") from error
+        text = f"--web needs textual-serve, not installed here: {to_have('textual_serve')}"
+        raise UsageError(text) from error
     held = secret(token)
     if held:
         os.environ["ODDWATCH_TOKEN"] = held  # of the dashboards, which are its children

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import ModuleType
 
 from monitor.errors import ClusterError, UsageError
+from monitor.missing import to_have
 
 NAMESPACE = "oddwatch"
 KNOCK_S = 5.0
@@ -31,7 +32,7 @@ def load_ray() -> ModuleType:
             import ray
     except ModuleNotFoundError as error:
         raise UsageError(
-            f"a cluster needs the package {error.name}: pip install oddwatch[cluster]"
+            f"a cluster needs {error.name}, not installed here: {to_have('ray')}"
         ) from error
     return sys.modules[ray.__name__]
 

@@ -10,6 +10,7 @@ from sklearn.metrics import roc_auc_score
 
 from models.detector import Detector
 from models.errors import ExportError
+from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes, Examples
 from monitor.runtimes import Exported, Facts, Found, Runtime, runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
@@ -43,12 +44,16 @@ def parity(detector: Detector, exported: Exported, examples: Examples) -> dict[s
         ExportError: If a difference is over its tolerance.
         UsageError: If no runtime that takes the export is installed.
     """
+    if not installed(exported.facts):
+        raise UsageError(
+            "a runtime that takes the export, to compare it by, is not installed here: "
+            "pip install 'oddwatch[export]'"
+        )
     places = np.linspace(0, len(examples.judged) - 1, min(PARITY, len(examples.judged)))
     clips = examples.judged[places.round().astype(int)]
     wanted = examined(runtime_of(detector), clips)
     tolerances = {"score_tolerance": SCORE_TOLERANCE, "map_tolerance": MAP_TOLERANCE}
     report: dict[str, Any] = {"clips": len(clips), "source": examples.source, **tolerances}
-    exported.choose("auto")  # refuses where none is installed
     for name in installed(exported.facts):
         found = examined(make_runtime(exported, name), clips)
         report[name] = _differences(wanted, found)

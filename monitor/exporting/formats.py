@@ -18,7 +18,7 @@ def as_openvino(content: bytes) -> tuple[bytes, bytes]:
         openvino = load_openvino()
     except ImportError as error:
         raise UsageError(
-            "openvino is not installed; to export to it: pip install 'oddwatch[export]'"
+            "--to openvino needs openvino, not installed here: pip install 'oddwatch[export]'"
         ) from error
     return serialised(openvino.Core().read_model(content))
 

@@ -19,6 +19,7 @@ from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
 from monitor.exporting.layers import onnx_operations, openvino_operations, parted
+from monitor.missing import to_have
 from monitor.runtimes import Exported
 from monitor.runtimes.silent import load_openvino
 
@@ -94,9 +95,7 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         load_openvino()  # before it does
         import nncf
     except ImportError as error:
-        raise UsageError(
-            "nncf is not installed; to quantise models: pip install 'oddwatch[export]'"
-        ) from error
+        raise UsageError(f"--int8 needs nncf, not installed here: {to_have('nncf')}") from error
     graph = _graph(exported)
     layers, rules = _parted(graph, form)
     if not layers:

@@ -91,7 +91,7 @@ def check_runtime(facts: Facts, wanted: str) -> None:
     if wanted == "auto":
         if not installed(facts):
             raise UsageError(
-                f"a model exported to {facts.graph} runs on {' or '.join(takes)}, not installed "
+                f"a model exported to {facts.graph} needs {' or '.join(takes)}, not installed "
                 f"here: pip install {takes[-1]}"
             )
     elif wanted not in takes:

@@ -235,7 +235,7 @@ def _missing(name: str, error: ImportError) -> UsageError:
         return UsageError(
             f"{name} is installed but cannot be imported: {_first_line(error)}; install it again"
         )
-    return UsageError(f"{name} is not installed; to run exported models: pip install {name}")
+    return UsageError(f"runtime {name} needs {name}, not installed here: pip install {name}")
 
 
 def _first_line(error: Exception) -> str:

@@ -290,5 +290,5 @@ def test_nothing_exports_as_a_header_or_an_empty_list(store: Store) -> None:
 
 def test_a_server_s_missing_package_is_named_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
-    with pytest.raises(StoreError, match=r"needs the package psycopg: pip install 'psycopg\["):
+    with pytest.raises(StoreError, match=r"needs psycopg, .*: pip install 'oddwatch\[postgres\]'"):
         Store("postgresql://somebody@localhost:1/none")

@@ -80,10 +80,14 @@ def test_python_m_monitor_is_the_same() -> None:
         (UnknownDetectorError("no detector 'x'"), 2, "no detector 'x'"),
         (PermissionError(13, "Permission denied", "a.pt"), 1, "a.pt: Permission denied"),
         (
-            ModuleNotFoundError("No module named 'torch'", name="torch.cuda"),
+            ModuleNotFoundError("No module named 'kornia'", name="kornia.filters"),
             2,
-            "torch is not installed here, and this command needs it: pip install oddwatch, or run "
-            "it on a machine that has it",
+            "kornia is not installed here, and this command needs it: pip install kornia",
+        ),
+        (
+            ModuleNotFoundError("No module named 'onnx'", name="onnx"),
+            2,
+            "onnx is not installed here, and this command needs it: pip install 'oddwatch[export]'",
         ),
         (
             ModuleNotFoundError("No module named 'monitor.x'", name="monitor.x"),

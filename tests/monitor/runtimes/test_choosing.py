@@ -166,14 +166,14 @@ def test_none_installed_says_how_to_install_it_and_not_torch(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(choosing, "installed", lambda _facts: [])
-    said = "exported to onnx runs on openvino or onnxruntime, not installed here: pip install onnxr"
+    said = "exported to onnx needs openvino or onnxruntime, not installed here: pip install onnxru"
     with pytest.raises(UsageError, match=said):
         make_runtime(MODEL)
     own = Exported(replace(FACTS, graph="openvino"), (b"graph", b"weights"))
-    with pytest.raises(UsageError, match=r"runs on openvino, .*: pip install openvino$"):
+    with pytest.raises(UsageError, match=r"needs openvino, .*: pip install openvino$"):
         make_runtime(own)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(UsageError, match=r"openvino is not installed; .*: pip install openvino$"):
+    with pytest.raises(UsageError, match=r"needs openvino, not .*: pip install openvino$"):
         openvino_run(MODEL)
 
 

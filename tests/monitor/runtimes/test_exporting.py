@@ -42,6 +42,15 @@ def test_a_graph_that_says_something_else_is_refused(world: World) -> None:
         parity(other, world.onnx, made_examples(other.spec))
 
 
+def test_an_export_that_nothing_can_be_compared_by_names_the_extra(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agreement, "installed", lambda _facts: [])
+    detector = world.model.trained()
+    with pytest.raises(UsageError, match=r"not installed here: pip install 'oddwatch\[export\]'$"):
+        parity(detector, world.onnx, made_examples(detector.spec))
+
+
 def test_examples_are_apart_from_each_other_and_carry_labels(world: World) -> None:
     found = video_examples(world.model, open_data(world.data))
     spec = world.model.detector.spec
