@@ -19,6 +19,7 @@ from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
 from monitor.config.settings import CameraSettings, Settings
 from monitor.errors import MonitorError
+from monitor.missing import ENGINE, lacking
 
 if TYPE_CHECKING:
     from monitor.model import Model
@@ -85,6 +86,7 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
     except ConfigError as error:
         return Report(str(path), 0, [Finding("error", line) for line in error.lines], [], [])
     findings = [Finding("warning", line) for line in warnings]
+    findings += _of_install(settings)
     findings += _of_machine(settings)
     cameras = [camera for camera in settings.camera if camera.enabled]
     models, faults = _models(cameras, settings.engine.runtime)
@@ -107,6 +109,17 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
     elif not cameras:
         findings.append(Finding("warning", f"{path}: no camera is enabled: nothing is watched"))
     return Report(str(path), len(cameras), findings, needs, probed)
+
+
+def _of_install(settings: Settings) -> Iterator[Finding]:
+    """A small install has what judges, but perhaps not what watches, answers and tells."""
+    needs: dict[str, tuple[str, ...]] = {"the engine": ENGINE}
+    if any(notice.kind == "apprise" for notice in settings.notice):
+        needs["a [[notice]] of apprise"] = ("apprise",)
+    for what, packages in needs.items():
+        line = lacking(what, packages)
+        if line:
+            yield Finding("error", line)
 
 
 def _of_machine(settings: Settings) -> Iterator[Finding]:

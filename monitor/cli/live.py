@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from monitor.cli.one_camera import on_terminal
 from monitor.errors import MonitorError
+from monitor.missing import DASHBOARD, ENGINE, refuse_without
 
 if TYPE_CHECKING:
     from monitor.live.clock import Clock
@@ -38,6 +39,8 @@ def run_engine(
     Raises:
         MonitorError: It cannot start, in one line.
     """
+    refuse_without("the engine", ENGINE)
+
     from monitor.config.changes import Reloader
     from monitor.config.loading import load_cameras, load_settings
     from monitor.config.redacting import Registry, guard
@@ -87,7 +90,13 @@ def run_with_dashboard(config: Path) -> None:
     """The engine in a process of its own, the dashboard in this one.
 
     Leaving the dashboard asks whether the engine is to go on, if it still runs.
+
+    Raises:
+        MonitorError: It cannot start, or what draws is not installed.
     """
+    refuse_without("the dashboard (--headless goes without)", DASHBOARD)
+    refuse_without("the engine", ENGINE)
+
     from monitor.api.client import EngineGone, find_engine
     from monitor.cli.tui import show
     from monitor.config.loading import load_cameras

@@ -13,13 +13,18 @@ from monitor.live.clock import Clock
 from monitor.live.crew import Crew
 from monitor.live.learner import Learner
 from monitor.live.station import Station
+from monitor.missing import is_there
 
 log = logging.getLogger(__name__)
 
+NO_TORCH = (
+    "torch is not installed here, and learning needs it: give `model`, a file of oddwatch export"
+)
+
 
 def learner_of(camera: CameraSettings, folder: Path) -> Learner | None:
-    """For a camera that is to learn by itself."""
-    if not camera.learn:
+    """For a camera that is to learn by itself, where there is what learns."""
+    if not camera.learn or not is_there("torch"):
         return None
     return Learner(
         folder,
@@ -53,7 +58,8 @@ class School:
         if path:
             self._crew.judge_by(name, path, self._clock.now_s())
         elif station.learner is None:
-            station.judged.refused = "no model: give `model`, or `learn` to let it learn its own"
+            without = "no model: give `model`, or `learn` to let it learn its own"
+            station.judged.refused = NO_TORCH if station.settings.learn else without
 
     async def refresh(self) -> None:
         """Read anew what model files are not as they were, such as after a calibration."""
@@ -77,9 +83,11 @@ class School:
         """Forget what a camera learned and begin anew; its old model judges until then.
 
         Raises:
-            UsageError: The camera does not learn by itself.
+            UsageError: The camera does not learn by itself, or nothing can be learned here.
         """
         station = self._crew.stations[name]
+        if station.learner is None and station.settings.learn:
+            raise UsageError(f"{name}: {NO_TORCH}")
         station.eyes.relearn()
         if station.learner is None:
             raise UsageError(

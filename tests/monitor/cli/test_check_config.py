@@ -12,6 +12,7 @@ from monitor.model import Model
 from monitor.sources.source import Source
 from tests.monitor.cli.calling import Answer, call
 from tests.monitor.config.files import ONE, write
+from tests.monitor.hidden import hide
 from tests.monitor.watched import Light, Scripted, film, light_model
 
 Capsys = pytest.CaptureFixture[str]
@@ -63,6 +64,23 @@ def test_what_will_not_work_is_one_line_and_a_failure(
     assert (answer.status, len(errors)) == (1, 1)
     assert said in errors[0]
     assert "it will not work as it is" in answer.out
+
+
+def test_an_install_without_the_engine_s_packages_names_them_all(
+    capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hide(monkeypatch, "psutil", "httpx_sse", "apprise")
+    answer = check(capsys, tmp_path, LEARNS)
+    errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
+    assert (answer.status, errors) == (
+        1,
+        ["  error     the engine needs httpx-sse, psutil, not installed here: "
+         "pip install httpx-sse psutil"],
+    )  # fmt: skip
+    assert "it will not work as it is" in answer.out
+    mail = '[[notice]]\nkind = "apprise"\nurl = "json://127.0.0.1"\n'
+    answer = check(capsys, tmp_path, LEARNS + mail)
+    assert "a [[notice]] of apprise needs apprise, not installed here: pip install" in answer.out
 
 
 def test_cameras_that_are_all_switched_off_are_a_warning(capsys: Capsys, tmp_path: Path) -> None:

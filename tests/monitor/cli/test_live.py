@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import live
+from monitor.errors import UsageError
+from tests.monitor.config.files import write
+from tests.monitor.hidden import hide
 
 RUNS, ENDS = "import time; time.sleep(60)", "raise SystemExit(7)"
 
@@ -40,6 +43,29 @@ learn = "15 min"
     status = engine.poll()
     engine.kill()
     return known[0], status
+
+
+@pytest.mark.parametrize(
+    ("terminal", "hidden", "said"),
+    [
+        (False, ("uvicorn",), "the engine needs uvicorn, not installed here: pip install uvicorn"),
+        (True, ("psutil",), "the engine needs psutil, not installed here: pip install psutil"),
+        (True, ("textual",), "the dashboard (--headless goes without) needs textual, not inst"),
+    ],
+)
+def test_what_is_not_installed_is_said_before_anything_starts(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    terminal: bool,
+    hidden: tuple[str, ...],
+    said: str,
+) -> None:
+    monkeypatch.setattr(live, "on_terminal", lambda: terminal)
+    hide(monkeypatch, *hidden)
+    with pytest.raises(UsageError) as refused:
+        live.watch_config(write(tmp_path, "nothing is read yet"), headless=False)
+    assert str(refused.value).startswith(said)
 
 
 def test_an_engine_that_runs_is_asked_about_and_goes_on(

@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from monitor.errors import UsageError
 from monitor.live.clock import Clock
 from monitor.live.learner import Learner
-from monitor.live.school import School
+from monitor.live.school import School, learner_of
 from monitor.live.station import Station
+from tests.monitor.hidden import hide
 from tests.monitor.live.scripted import World
 
 
@@ -106,6 +108,21 @@ async def _loads(folder: Path) -> None:
     assert (station.state, school.busy) == ("running", False)
     _relearn(school, station)
     assert station.state == "learning"  # nothing judges it meanwhile
+
+
+def test_without_torch_it_is_said_before_anything_is_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(settings={"learn": "15 min"})
+    station = world.crew.stations["gate"]
+    assert learner_of(station.settings, tmp_path) is not None
+    hide(monkeypatch, "torch")
+    assert learner_of(station.settings, tmp_path) is None
+    school = School(world.crew, Clock())
+    school.admit("gate")
+    assert station.judged.fault.startswith("torch is not installed here, and learning needs it: ")
+    with pytest.raises(UsageError, match="gate: torch is not installed here"):
+        school.relearn("gate")
 
 
 def _relearn(school: School, station: Station) -> None:
