@@ -116,6 +116,8 @@ def _of_install(settings: Settings) -> Iterator[Finding]:
     needs: dict[str, tuple[str, ...]] = {"the engine": ENGINE}
     if any(notice.kind == "apprise" for notice in settings.notice):
         needs["a [[notice]] of apprise"] = ("apprise",)
+    if settings.engine.store.startswith("postgres"):
+        needs["a store in PostgreSQL"] = ("psycopg",)
     for what, packages in needs.items():
         line = lacking(what, packages)
         if line:

@@ -69,7 +69,7 @@ def test_what_will_not_work_is_one_line_and_a_failure(
 def test_an_install_without_the_engine_s_packages_names_them_all(
     capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hide(monkeypatch, "psutil", "httpx_sse", "apprise")
+    hide(monkeypatch, "psutil", "httpx_sse", "apprise", "psycopg")
     answer = check(capsys, tmp_path, LEARNS)
     errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
     assert (answer.status, errors) == (
@@ -78,6 +78,9 @@ def test_an_install_without_the_engine_s_packages_names_them_all(
          "pip install httpx-sse psutil"],
     )  # fmt: skip
     assert "it will not work as it is" in answer.out
+    store = '[engine]\nstore = "postgresql://192.0.2.1/a"\n'
+    answer = check(capsys, tmp_path, store + LEARNS)
+    assert "PostgreSQL needs psycopg[binary], not installed here: pip install 'odd" in answer.out
     mail = '[[notice]]\nkind = "apprise"\nurl = "json://127.0.0.1"\n'
     answer = check(capsys, tmp_path, LEARNS + mail)
     assert "a [[notice]] of apprise needs apprise, not installed here: pip install" in answer.out
