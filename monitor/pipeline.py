@@ -17,12 +17,13 @@ import numpy as np
 
 from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule
+from monitor.apart import learned_of, parted
 from monitor.calibration import Recording, calibrate
 from monitor.clips import FASTER
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
 from monitor.files import same_place
-from monitor.footage import Footage, find_footage, fit_size, readable
+from monitor.footage import Footage, find_footage, fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
@@ -34,10 +35,10 @@ from monitor.training import (
     ClipLoader,
     Segment,
     Split,
+    count_frames,
     rate_of,
     split_normal,
     thinned,
-    whole_segments,
 )
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def train_model(  # noqa: PLR0913
         unfinished(path).unlink(missing_ok=True)
     try:
         model, recordings = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
-        model = _raised(model, recordings, parts, progress)
+        model = _raised(model, recordings, (*parts.fit, *parts.held_out), progress)
     except CalibrationError as error:
         note(model.provenance, f"not calibrated: {error}")
     except (KeyboardInterrupt, MonitorError):
@@ -258,16 +259,13 @@ def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dic
         "source_size": list(footage.size),
         "rate_hz": footage.rate_hz,
         "videos": len(footage.videos),
-        "frames": {name: _frames(part) for name, part in vars(parts).items()},
+        "frames": {name: count_frames(part) for name, part in vars(parts).items()},
+        "learned": learned_of((*parts.fit, *parts.held_out)),
         "seconds": {name: sum(s.seconds for s in part) for name, part in vars(parts).items()},
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": list(footage.notes),
     }
-
-
-def _frames(segments: Sequence[Segment]) -> int:
-    return sum(segment.n_frames for segment in segments)
 
 
 def calibrate_model(
@@ -279,10 +277,11 @@ def calibrate_model(
 ) -> Model:
     """The same detector with thresholds from this normal footage; the model given stays as it is.
 
-    Of the data set that the model learned from, only the part that was kept apart is taken.
+    Of footage that the model learned from, only what was kept apart is taken.
 
     Raises:
-        CalibrationError: If the footage is too short, or scores say nothing.
+        CalibrationError: If nothing was kept apart of the footage, it is too short, or scores say
+            nothing.
         UsageError: If its pictures are of another shape than those learned from.
     """
     provenance = model.provenance | {
@@ -291,14 +290,17 @@ def calibrate_model(
     }
     provenance.pop("raised_by", None)  # labels, on what it was calibrated before
     model = replace(model, provenance=provenance)
-    videos = readable(data.train or data.test, [])
-    for video in videos:
-        model.check_picture(video.size, str(video.path))
-    segments: Sequence[Segment] = whole_segments(videos)
-    if same_place(model.provenance.get("data"), data.root):
-        segments = split_normal(videos).calibration
+    parts = parted(model.provenance, data)
+    for segment in (*parts.learned, *parts.apart):
+        model.check_picture(segment.video.size, str(segment.video.path))
+    if not parts.apart:
+        raise CalibrationError(
+            f"{data.root}: the model learned from all of it; name the whole of "
+            f"{model.provenance['data']}, of which a part was kept apart, or other normal footage"
+        )
+    if parts.learned:
         log.warning("the model learned from this footage: only what was kept apart is taken")
-    return _calibrated(model, segments, false_alarms_per_day, progress)[0]
+    return _calibrated(model, parts.apart, false_alarms_per_day, progress)[0]
 
 
 def recalibrate(model: Model, data: DataSet, *, progress: Progress = quiet) -> Model:
@@ -312,9 +314,9 @@ def recalibrate(model: Model, data: DataSet, *, progress: Progress = quiet) -> M
     per_day, raised_by = model.calibrated().promised_per_day, model.provenance.get("raised_by", 1.0)
     trained_so = "calibrated_on" not in model.provenance
     if trained_so and same_place(model.provenance.get("data"), data.root):
-        parts = split_normal(readable(data.train, []))
-        found, recordings = _calibrated(model, parts.calibration, per_day, progress)
-        found = _raised(found, recordings, parts, progress)
+        parts = parted(model.provenance, data)
+        found, recordings = _calibrated(model, parts.apart, per_day, progress)
+        found = _raised(found, recordings, parts.learned, progress)
     else:
         found = calibrate_model(model, data, false_alarms_per_day=per_day, progress=progress)
     if raised_by == 1:
@@ -337,14 +339,16 @@ def _calibrated(
     return replace(model, calibration=calibration, provenance=provenance), recordings
 
 
-def _raised(model: Model, recordings: list[Recording], parts: Split, progress: Progress) -> Model:
+def _raised(
+    model: Model, recordings: list[Recording], learned: Sequence[Segment], progress: Progress
+) -> Model:
     """An extrapolated threshold, raised to what all the footage suggests."""
     calibration = model.calibrated()
     if calibration.promise_kept_by_data:
         return model
-    segments = thinned((*parts.fit, *parts.held_out), model.detector.spec)
-    learned, _ = _recorded(model, segments, progress)
-    return replace(model, calibration=calibration.raised_over([*recordings, *learned]))
+    segments = thinned(learned, model.detector.spec)
+    others, _ = _recorded(model, segments, progress)
+    return replace(model, calibration=calibration.raised_over([*recordings, *others]))
 
 
 def _recorded(
@@ -354,7 +358,7 @@ def _recorded(
     uncalibrated = replace(model, calibration=None)
     recordings: list[Recording] = []
     highest: list[float] = []
-    total = _frames(segments)
+    total = count_frames(segments)
     for segment in segments:
         scores, times_s = [], []
         done = sum(s.n_frames for s in segments[: len(recordings)])

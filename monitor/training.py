@@ -57,6 +57,11 @@ class Segment:
         return at_rate(self.video.frames(self.start, self.stop), rate_hz)
 
 
+def count_frames(segments: Iterable[Segment]) -> int:
+    """Frames of all of them."""
+    return sum(segment.n_frames for segment in segments)
+
+
 def rate_of(video: Video) -> float:
     """Frames per second by the times that its frames carry; assumed for a folder of stills."""
     return video.rate_hz or video.folder_rate_hz

@@ -12,6 +12,7 @@ from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
+from monitor.files import same_place
 
 if TYPE_CHECKING:
     from monitor.model import Model
@@ -175,7 +176,9 @@ def _on_stills(model: "StillModel", wanted: Wanted, share: float | None) -> Told
     share = check_share(share)
     refuse_footage(wanted.data, model.detector.name, wanted.layout)
     check_writable(wanted.path)
-    data = open_stills(wanted.data, layout=wanted.layout, strict=wanted.strict)
+    facts = model.provenance
+    protocol = facts.get("asked") if same_place(facts.get("data"), wanted.data) else None
+    data = open_stills(wanted.data, layout=wanted.layout, protocol=protocol, strict=wanted.strict)
     with LongWork() as work:
         found = calibrate_stills(
             model, data, false_alarm_share=share, strict=wanted.strict, progress=work.pictures

@@ -1,6 +1,7 @@
 """Sets of still pictures, recognised by how they lie on disk. Imports no torch by itself."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from monitor.stills.layout import (
     test_folder,
     train_folder,
 )
+from monitor.stills.protocol import ONE_NORMAL
 from monitor.stills.still import StillSet
 
 LAYOUTS: dict[str, StillLayout] = {  # tried in this order
@@ -73,7 +75,8 @@ def open_stills(
         raise _not_recognised(request)
     if asked and name in CLASSLESS:
         raise UsageError(f"{asked}: layout {name} has its own protocol; classes may be asked for")
-    return LAYOUTS[name].load(request)
+    found = LAYOUTS[name].load(request)
+    return replace(found, asked=protocol or (normal and f"{ONE_NORMAL}:{normal}"))
 
 
 def recognise(root: Path, asked: str | None = None) -> str | None:

@@ -24,7 +24,6 @@ from monitor.errors import (
     SourceError,
     UsageError,
 )
-from monitor.files import same_place
 from monitor.footage import fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
@@ -32,6 +31,7 @@ from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
 from monitor.scoring import device_of
+from monitor.stills.apart import learned_of_stills, parted_stills
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, save_still_model
 from monitor.stills.split import StillSplit, split_stills
@@ -270,6 +270,7 @@ def _provenance(
         "data_name": data.name,
         "layout": data.layout,
         "protocol": data.protocol,
+        "asked": data.asked,
         "seed": seed,
         "augment": str(augment),
         "steps": 0,
@@ -277,6 +278,7 @@ def _provenance(
         "interrupted": False,
         "source_size": list(_first_size(data)),
         "pictures": parts.counts(),
+        "learned": learned_of_stills((*parts.fit, *parts.held_out), data),
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": [*data.notes, *parts.notes(), *remarks],
@@ -293,18 +295,22 @@ def calibrate_stills(
 ) -> StillModel:
     """The same detector with a threshold from these normal pictures; the one given stays as it is.
 
-    Of the set that the model learned from, only the part that was kept apart is taken.
+    Of pictures that the model learned from, only those that were kept apart are taken.
 
     Raises:
-        CalibrationError: If the pictures are too few, or scores say nothing.
+        CalibrationError: If none was kept apart, they are too few, or scores say nothing.
         SourceError: If no picture can be read, or one cannot and it is `strict`.
     """
     model = replace(model, provenance=model.provenance | _set_on(data))
-    stills = data.train or tuple(still for still in data.test if still.label is not True)
-    if same_place(model.provenance.get("data"), data.root):
-        stills = split_stills(stills, int(model.provenance["seed"])).calibration
+    parts = parted_stills(model.provenance, data)
+    if not parts.apart:
+        raise CalibrationError(
+            f"{data.root}: the model learned from all of it; name the whole of "
+            f"{model.provenance['data']}, of which a part was kept apart, or other normal pictures"
+        )
+    if parts.learned:
         log.warning("the model learned from these pictures: only what was kept apart is taken")
-    return _calibrated(model, stills, false_alarm_share, progress, strict=strict)
+    return _calibrated(model, parts.apart, false_alarm_share, progress, strict=strict)
 
 
 def _set_on(data: StillSet) -> dict[str, Any]:

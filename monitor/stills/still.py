@@ -58,6 +58,7 @@ class StillSet:
     label_source: str | None = None  # for the user: "folder names"; None: there are no labels
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()  # a line for each picture left out, as its file is no picture
+    asked: str | None = None  # the protocol that it was opened by; None: as recognised
 
 
 def read_stills(

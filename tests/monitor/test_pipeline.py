@@ -11,7 +11,7 @@ from models.detector import Budget, Detector, Step
 from models.registry import build
 from monitor import keeping, pipeline
 from monitor.datasets import open_data
-from monitor.errors import CorruptFrameError, DataSetError, StoreError, UsageError
+from monitor.errors import CalibrationError, CorruptFrameError, DataSetError, StoreError, UsageError
 from monitor.footage import find_footage, fit_size
 from monitor.keeping import unfinished
 from monitor.model import Model, load_model, save_model
@@ -305,6 +305,16 @@ def test_calibrating_anew_keeps_the_detector_and_changes_the_promise(
     assert model.detector is trained.detector
     own = calibrate_model(trained, open_data(footage))  # only what was not learned from
     assert own.calibrated().readings == trained.calibrated().readings
+
+
+def test_footage_of_which_nothing_was_kept_apart_sets_no_threshold(
+    footage: Path, trained: Model
+) -> None:
+    video = open_data(footage).train[0]
+    noted = trained.provenance["learned"] | {str(Path(video.path).resolve()): [[0, 10_000]]}
+    model = replace(trained, provenance=trained.provenance | {"learned": noted})
+    with pytest.raises(CalibrationError, match=r"learned from all of it; name the whole of .*set"):
+        calibrate_model(model, open_data(video.path))
 
 
 def test_another_shape_of_picture_is_refused(tmp_path: Path, trained: Model) -> None:

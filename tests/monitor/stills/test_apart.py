@@ -1,0 +1,52 @@
+"""Pictures that a model learned from are known again, whatever they are called."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.stills.apart import learned_of_stills, parted_stills
+from monitor.stills.opening import open_stills
+from monitor.stills.split import split_stills
+from monitor.stills.still import StillSet
+from tests.monitor.stills.sets import mvtec, picture, pictures
+
+
+def provenance(data: StillSet) -> dict[str, Any]:
+    split = split_stills(data.train, 3)
+    return {"learned": learned_of_stills((*split.fit, *split.held_out), data)}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return mvtec(tmp_path / "bottle", n_train=20)
+
+
+def test_a_set_and_a_part_of_it_are_parted_as_when_they_were_learned_from(root: Path) -> None:
+    data = open_stills(root)
+    split = split_stills(data.train, 3)
+    for named in (data, open_stills(root / "train" / "good")):
+        parts = parted_stills(provenance(data), named)
+        assert {one.path for one in parts.apart} == {one.path for one in split.calibration}
+        assert len(parts.learned) == 16
+    parts = parted_stills(provenance(data), open_stills(root / "test" / "good"))
+    assert (len(parts.learned), len(parts.apart)) == (0, 2)
+
+
+def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
+    facts = provenance(open_stills(root))
+    more = picture(root / "train" / "good" / "more.png", 77)
+    parts = parted_stills(facts, open_stills(root))
+    assert len(parts.apart) == 5
+    assert more in {one.path for one in parts.apart}
+
+
+def test_classes_are_opened_as_they_were(tmp_path: Path) -> None:
+    for seed, name in enumerate(("ape", "bee")):
+        pictures(tmp_path / "train" / name, 10, seed=seed)
+        pictures(tmp_path / "test" / name, 2, seed=seed + 10)
+    data = open_stills(tmp_path, normal="bee")
+    assert data.asked == "one-normal:bee"
+    assert open_stills(tmp_path, protocol=data.asked).protocol == data.protocol
+    parts = parted_stills(provenance(data), open_stills(tmp_path / "train" / "bee"))
+    assert (len(parts.learned), len(parts.apart)) == (8, 2)

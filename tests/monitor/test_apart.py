@@ -1,0 +1,86 @@
+"""What a model learned from is known again, whatever it is called."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monitor.apart import learned_of, parted
+from monitor.datasets import DataSet, open_data
+from monitor.training import Segment, split_normal
+from tests.monitor.footage import write_clip, write_set
+
+
+def provenance(data: DataSet) -> dict[str, Any]:
+    parts = split_normal(data.train)
+    return {"learned": learned_of((*parts.fit, *parts.held_out))}
+
+
+def names(segments: tuple[Segment, ...]) -> list[str]:
+    return [Path(segment.video.path).name for segment in segments]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "set", n_train=9, n_frames=3)
+
+
+def test_a_set_is_parted_as_when_it_was_learned_from(root: Path) -> None:
+    parts = parted(provenance(open_data(root)), open_data(root))
+    assert names(parts.apart) == ["07"]
+    assert sorted(names(parts.learned)) == ["00", "01", "02", "03", "04", "05", "06", "08"]
+
+
+@pytest.mark.parametrize(
+    ("part", "apart", "learned"),
+    [
+        ("training/frames", ["07"], 8),
+        ("training/frames/07", ["07"], 0),
+        ("training/frames/02", [], 1),
+        ("testing/frames/00", ["00"], 0),
+    ],
+)
+def test_so_is_a_part_of_it(root: Path, part: str, apart: list[str], learned: int) -> None:
+    parts = parted(provenance(open_data(root)), open_data(root / part))
+    assert names(parts.apart) == apart
+    assert len(parts.learned) == learned
+
+
+def test_what_is_around_it_is_new(root: Path) -> None:
+    facts = provenance(open_data(root / "training" / "frames" / "02"))
+    parts = parted(facts, open_data(root))
+    assert names(parts.learned) == ["02", "02"]  # learned from, and held out
+    assert sorted(names(parts.apart)) == [f"{i:02d}" for i in range(9)]
+    ends = [(s.start, s.stop) for s in parts.apart if Path(s.video.path).name == "02"]
+    assert ends[0][0] > 0
+
+
+def test_links_lead_there_and_other_footage_is_new(root: Path, tmp_path: Path) -> None:
+    facts = provenance(open_data(root))
+    (tmp_path / "link").symlink_to(root / "training")
+    assert names(parted(facts, open_data(tmp_path / "link" / "frames")).apart) == ["07"]
+    write_clip(tmp_path / "other", 3, seed=1)
+    other = parted(facts, open_data(tmp_path / "other"))
+    assert (len(other.learned), names(other.apart)) == (0, ["other"])
+    assert names(parted({}, open_data(root / "training" / "frames" / "02")).apart) == ["02"]
+
+
+def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
+    facts = provenance(open_data(root))
+    write_clip(root / "training" / "frames" / "0a", 3, seed=1)
+    assert sorted(names(parted(facts, open_data(root)).apart)) == ["07", "0a"]
+
+
+def test_of_a_video_what_was_kept_apart_and_what_came_later_is_apart(tmp_path: Path) -> None:
+    write_clip(tmp_path / "door", 20, seed=1)
+    data = open_data(tmp_path / "door")
+    parts = parted(provenance(data), data)
+    split = split_normal(data.train)
+    assert [(s.start, s.stop) for s in parts.apart] == [
+        (s.start, s.stop) for s in split.calibration
+    ]
+    write_clip(tmp_path / "more", 25, seed=1)
+    for index in range(20, 25):
+        (tmp_path / "more" / f"{index:03d}.jpg").rename(tmp_path / "door" / f"{index:03d}.jpg")
+    grown = parted(provenance(data), open_data(tmp_path / "door")).apart
+    assert [(s.start, s.stop) for s in grown] == [(split.calibration[0].start, 25)]
