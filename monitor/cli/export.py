@@ -11,6 +11,7 @@ import typer
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import MonitorError, SourceNotFoundError, UsageError
+from monitor.files import same_place
 
 if TYPE_CHECKING:
     from monitor.datasets import DataSet
@@ -38,7 +39,7 @@ def export(
     ] = False,
     data: Annotated[
         str | None,
-        typer.Option(metavar="NORMAL_DATA", help="To compare at, if not what it learned from."),
+        typer.Option(metavar="NORMAL_DATA", help="Compare at this, not at what it learned from."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Write here; MODEL's name in .oddwatch.")
@@ -61,7 +62,7 @@ def export(
     With --int8 the network is quantised by normal clips; with --bf16 OpenVINO computes with 8 bits
     of mantissa, as it would by itself where a CPU has AMX. Either is kept only if it orders clips
     as before and, where the data has labels, finds as much; thresholds are set anew, on the
-    footage that they were set on.
+    footage that they were set on, or on NORMAL_DATA where that is not there any more.
 
     \b
     Examples:  oddwatch export door.pt --to openvino
@@ -83,10 +84,10 @@ def export(
     refuse_export(trained.trained().name)
     check_writable(path)
     with LongWork() as work:
-        footage = _footage(trained, data, layout, work)
-        by = _thresholds_by(trained, work) if data is None and precision != "fp32" else None
-        if footage is not None and by is not None:
-            footage = replace(footage, recalibrate=by)
+        footage = _footage(trained, data, layout, work, needed=precision != "fp32")
+        if footage is not None and precision != "fp32" and trained.calibration is not None:
+            by = _thresholds_by(trained, work, given=data is not None)
+            footage = replace(footage, recalibrate=by or footage.recalibrate)
         form: GraphFormat = "onnx" if to == "onnx" else "openvino"
         found = export_model(trained, form, footage, precision=precision)
     write_export(found, path)
@@ -119,9 +120,14 @@ def _place(model: Path, out: Path | None, precision: "Precision") -> Path:
 
 
 def _footage(
-    model: "Model | StillModel", data: str | None, layout: str | None, work: LongWork
+    model: "Model | StillModel",
+    data: str | None,
+    layout: str | None,
+    work: LongWork,
+    *,
+    needed: bool,
 ) -> "Footage | None":
-    """What to compare at; None: what the model learned from is not there any more."""
+    """What to compare at; None: what the model learned from is not to be had, nor needed."""
     from monitor.exporting import footage_of
 
     place = data or model.provenance.get("data")
@@ -130,27 +136,38 @@ def _footage(
         if place is None:
             raise SourceNotFoundError("the model does not say what it learned from")
         return footage_of(model, _opened(model, place, layout), _progress(model, work))
-    except MonitorError:
+    except MonitorError as error:
         if data is not None:
             raise
+        if needed:
+            raise UsageError(
+                f"less precision is compared at what the model learned from, which cannot be had "
+                f"({error}): name normal footage with --data"
+            ) from error
         return None
 
 
-def _thresholds_by(model: "Model | StillModel", work: LongWork) -> "Recalibrate | None":
-    """On what they were set on last; None: on what was kept apart when it learned."""
+def _thresholds_by(
+    model: "Model | StillModel", work: LongWork, *, given: bool
+) -> "Recalibrate | None":
+    """On what they were set on last; None: that is not to be had, and other footage is given."""
     from monitor.exporting import recalibration_on
 
-    place = model.provenance.get("calibrated_on")
-    if place is None or model.calibration is None:
-        return None
+    facts = model.provenance
+    last = facts.get("calibrated_on")
+    place = last or facts.get("data")
+    layout = facts.get("calibrated_layout") if last else facts.get("layout")
     try:
-        data = _opened(model, place, model.provenance.get("calibrated_layout"))
+        if place is None:
+            raise SourceNotFoundError("the model does not say")
+        return recalibration_on(_opened(model, place, layout), _progress(model, work))
     except MonitorError as error:
+        if given:
+            return None
         raise UsageError(
-            f"thresholds were set on {place}, which cannot be opened ({error}): name it, or other "
-            "normal footage, with --data"
+            f"thresholds were set on {place}, which cannot be taken again ({error}): name it, or "
+            "other normal footage, with --data"
         ) from error
-    return recalibration_on(data, _progress(model, work))
 
 
 def _progress(model: "Model | StillModel", work: LongWork) -> "Progress":
@@ -162,8 +179,11 @@ def _opened(model: "Model | StillModel", place: str, layout: str | None) -> "Dat
     from monitor.stills.model import StillModel
     from monitor.stills.opening import open_stills
 
-    stills = isinstance(model, StillModel)
-    return open_stills(place, layout=layout) if stills else open_data(place, layout=layout)
+    if not isinstance(model, StillModel):
+        return open_data(place, layout=layout)
+    facts = model.provenance
+    protocol = facts.get("asked") if same_place(facts.get("data"), place) else None
+    return open_stills(place, layout=layout, protocol=protocol)
 
 
 def _plain(found: "Exported") -> dict[str, Any]:
@@ -198,16 +218,17 @@ def _lines(found: "Exported") -> list[str]:
 
 
 def _precision_lines(name: str, found: dict[str, Any]) -> list[str]:
-    speed = found["measured"]
-    lines = [
-        f"{name}: by {found['runtime']} rank correlation with fp32 "
-        f"{found['rank_correlation']:.4f} over "
-        f"{found['clips']} clips (at least {found['rank_bound']:g} asked)"
-    ]
-    if found["auroc_fp32"] is not None:
+    speed, lines = found["measured"], []
+    for runtime, one in found["agreement"].items():
+        finds = ""
+        if one["auroc_fp32"] is not None:
+            finds = (
+                f"; AUROC {one['auroc']:.4f}, fp32 {one['auroc_fp32']:.4f}, over "
+                f"{one['labelled']} labelled"
+            )
         lines.append(
-            f"{name}: AUROC {found['auroc']:.4f}, fp32 {found['auroc_fp32']:.4f}, over "
-            f"{found['labelled']} labelled clips"
+            f"{name}: by {runtime} rank correlation with fp32 {one['rank_correlation']:.4f} over "
+            f"{one['clips']} clips (at least {one['rank_bound']:g} asked){finds}"
         )
     if found["threshold"] is not None:
         before, after = found["threshold"]
@@ -219,4 +240,6 @@ def _precision_lines(name: str, found: dict[str, Any]) -> list[str]:
     )
     if name == "int8" and speed["vnni"] is False:
         lines.append("int8: this CPU has no VNNI, which int8 is fast by; measure where it will run")
+    elif speed["ms"] >= speed["fp32_ms"]:
+        lines.append(f"{name}: no faster than fp32 here; measure where it will run")
     return lines

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models.errors import ExportError
 from models.export import to_onnx
 from monitor.cpu import cpu, has_bf16, has_vnni
 from monitor.datasets import DataSet
@@ -138,7 +139,13 @@ def quantised_for_speed(whole: Exported, clips: Sequence[ClipFrames]) -> Exporte
 
 
 def in_bf16(whole: Exported) -> Exported:
-    """The same graph, to be computed by OpenVINO in bf16; not compared with anything."""
+    """The same graph, to be computed by OpenVINO in bf16; not compared with anything.
+
+    Raises:
+        ExportError: If there is none.
+    """
+    if whole.facts.graph == "none":
+        raise ExportError(f"{whole.name} has no network: there is nothing to compute in bf16")
     parts = as_openvino(whole.parts[0]) if whole.facts.graph == "onnx" else whole.parts
     facts = replace(whole.facts, graph="openvino", precision="bf16")
     return replace(whole, facts=facts, parts=parts)
@@ -163,8 +170,9 @@ def _smaller(model: AnyModel, whole: Exported, footage: Footage, precision: Prec
     if precision == "fp32":
         return whole
     examples = footage.examples
-    small = in_bf16(whole)
-    if precision == "int8":
+    if precision == "bf16":
+        small = in_bf16(whole)
+    else:
         from monitor.exporting.quantising import quantised
 
         small = quantised(whole, examples.learned)
@@ -195,12 +203,13 @@ def _threshold(model: AnyModel) -> float:
     return model.calibrated().rule.enter
 
 
-def _told(found: Agreement, whole: Exported, small: Exported) -> dict[str, Any]:
+def _told(found: dict[str, Agreement], whole: Exported, small: Exported) -> dict[str, Any]:
     """The agreement in plain values, and what less precision was worth on this machine."""
     name = installed(small.facts)[0]
     before, after = (measured(e, [name])[name] for e in (whole, small))
     speed = {"runtime": name, "fp32_ms": 1e3 * before, "ms": 1e3 * after, "vnni": has_vnni()}
-    return vars(found) | {"measured": speed, "threshold": None, "calibrated_on": None}
+    by = {runtime: vars(agreement) for runtime, agreement in found.items()}
+    return {"agreement": by, "measured": speed, "threshold": None, "calibrated_on": None}
 
 
 def _versions() -> dict[str, str]:

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 from models.detector import Detector
 from models.errors import ExportError
 from monitor.errors import UsageError
-from monitor.exporting.examples import Bytes, Examples
+from monitor.exporting.examples import LEAST, Bytes, Examples
 from monitor.runtimes import Exported, Facts, Found, Runtime, runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
 
@@ -27,7 +27,6 @@ AUROC_BOUND = 0.005  # that AUROC may change by
 class Agreement:
     """How scores in less precision agree with those in fp32."""
 
-    runtime: str
     clips: int
     rank_correlation: float  # Spearman's
     rank_bound: float
@@ -61,17 +60,20 @@ def parity(detector: Detector, exported: Exported, examples: Examples) -> dict[s
     return report
 
 
-def agree(whole: Exported, small: Exported, examples: Examples) -> Agreement:
+def agree(whole: Exported, small: Exported, examples: Examples) -> dict[str, Agreement]:
     """Compare scores in fp32 and in less precision, by each runtime that is installed.
 
-    Returns:
-        Of the runtime by which they agree least.
-
     Raises:
-        ExportError: If their order or the AUROC differs by more than its bound.
+        ExportError: If there are too few clips to tell, or their order or the AUROC differs by more
+            than its bound.
     """
-    found = [_agreement(whole, small, name, examples) for name in installed(small.facts)]
-    return min(found, key=lambda one: one.rank_correlation)
+    if len(examples.judged) < LEAST:
+        raise ExportError(
+            f"{small.facts.precision} is compared at clips that the model did not learn from: "
+            f"{examples.source} has {len(examples.judged)}, expected {LEAST} at least; name more "
+            "normal data with --data"
+        )
+    return {name: _agreement(whole, small, name, examples) for name in installed(small.facts)}
 
 
 def _agreement(whole: Exported, small: Exported, name: str, examples: Examples) -> Agreement:
@@ -81,7 +83,6 @@ def _agreement(whole: Exported, small: Exported, name: str, examples: Examples) 
     labels = examples.labels
     rank = float(spearmanr(before, after).statistic) if np.ptp(after) > 0 else 0.0
     found = Agreement(
-        runtime=name,
         clips=len(before),
         rank_correlation=rank,
         rank_bound=RANK_BOUND,
@@ -90,7 +91,7 @@ def _agreement(whole: Exported, small: Exported, name: str, examples: Examples) 
         auroc=None if labels is None else _auroc(labels, after),
         auroc_bound=AUROC_BOUND,
     )
-    _check_agreement(found, small.facts)
+    _check_agreement(found, name, small.facts)
     return found
 
 
@@ -135,12 +136,12 @@ def _check(found: dict[str, float], runtime: str, detector: str) -> None:
             )
 
 
-def _check_agreement(found: Agreement, facts: Facts) -> None:
+def _check_agreement(found: Agreement, runtime: str, facts: Facts) -> None:
     detector, precision = facts.detector, facts.precision
     refused = f"nothing is written; export it without --{precision}"
     if not found.rank_correlation >= found.rank_bound:
         raise ExportError(
-            f"{precision} changes what {detector} says: by {found.runtime} the rank correlation "
+            f"{precision} changes what {detector} says: by {runtime} the rank correlation "
             f"with fp32 is {found.rank_correlation:.4f} over {found.clips} clips, expected "
             f"{RANK_BOUND} at least; {refused}"
         )
@@ -149,7 +150,7 @@ def _check_agreement(found: Agreement, facts: Facts) -> None:
     change = found.auroc - found.auroc_fp32
     if not abs(change) <= found.auroc_bound:
         raise ExportError(
-            f"{precision} changes what {detector} finds: by {found.runtime} AUROC over "
+            f"{precision} changes what {detector} finds: by {runtime} AUROC over "
             f"{found.labelled} clips goes from {found.auroc_fp32:.4f} to {found.auroc:.4f}, "
             f"expected a change of {AUROC_BOUND} at most; {refused}"
         )

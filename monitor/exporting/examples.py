@@ -8,21 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import ClipSpec
+from monitor.apart import parted
 from monitor.clips import PEEKED, at_rate, cut_clips, gap_s, prepare
 from monitor.datasets import DataSet, Video
 from monitor.errors import DataSetError, SourceError
-from monitor.files import same_place
-from monitor.footage import readable
 from monitor.model import Model
+from monitor.stills.apart import parted_stills
 from monitor.stills.model import StillModel
-from monitor.stills.split import split_stills
 from monitor.stills.still import Still, StillSet
-from monitor.training import Segment, rate_of, split_normal, whole_segments
+from monitor.training import Segment, rate_of, whole_segments
 
 Bytes = NDArray[np.uint8]
 
 LEARNED = 128  # clips that ranges of activations are taken from; NNCF's default is 300
 JUDGED = 256  # clips that scores are compared at
+LEAST = 24  # clips that an order is told by
 MADE = 8
 MOST_BYTES = 256 * 2**20  # of each of the two
 
@@ -53,39 +53,30 @@ def made_examples(spec: ClipSpec) -> Examples:
 
 
 def video_examples(model: Model, data: DataSet) -> Examples:
-    """Evenly spread over the footage; a split as in training, where it is the model's own.
+    """Evenly spread over the footage; what the model learned from is kept apart.
 
     Raises:
         DataSetError: If it holds no clip.
         SourceError: If none of it can be read.
     """
-    videos = readable(data.train or data.test, [])
-    if same_place(model.provenance.get("data"), data.root):
-        parts = split_normal(videos)
-        learned, apart = parts.fit, parts.calibration
-    else:
-        learned = apart = tuple(whole_segments(videos))
+    parts = parted(model.provenance, data)
     spec = model.detector.spec
     labelled = [video for video in data.test if video.labels is not None]
     pairs = list(_clips(whole_segments(labelled), model, _count(JUDGED, spec) // 2))
-    normal = [clip for clip, _ in _clips(apart, model, _count(JUDGED, spec) // 2)]
-    kept = [clip for clip, _ in _clips(learned, model, _count(LEARNED, spec))]
+    normal = [clip for clip, _ in _clips(parts.apart, model, _count(JUDGED, spec) // 2)]
+    kept = [clip for clip, _ in _clips(parts.learned or parts.apart, model, _count(LEARNED, spec))]
     labels = [label for _, label in pairs]
     return _examples(kept, normal, [clip for clip, _ in pairs], labels, data.name)
 
 
 def still_examples(model: StillModel, data: StillSet) -> Examples:
     """Evenly spread over the pictures; raises as `video_examples`."""
-    stills = data.train or tuple(still for still in data.test if still.label is not True)
-    learned, apart = stills, stills
-    if same_place(model.provenance.get("data"), data.root):
-        parts = split_stills(stills, int(model.provenance["seed"]))
-        learned, apart = parts.fit, parts.calibration
+    parts = parted_stills(model.provenance, data)
     spec = model.detector.spec
     tested = _spread([still for still in data.test if still.label is not None], JUDGED // 2)
     pairs = [(clip, bool(still.label)) for still in tested for clip in _pictures([still], spec)]
-    normal = list(_pictures(_spread(apart, JUDGED // 2), spec))
-    kept = list(_pictures(_spread(learned, LEARNED), spec))
+    normal = list(_pictures(_spread(parts.apart, JUDGED // 2), spec))
+    kept = list(_pictures(_spread(parts.learned or parts.apart, LEARNED), spec))
     labels = [label for _, label in pairs]
     return _examples(kept, normal, [clip for clip, _ in pairs], labels, data.name)
 
@@ -105,9 +96,9 @@ def _examples(
 
 
 def _count(wanted: int, spec: ClipSpec) -> int:
-    """So many clips, or as many as the memory is for; two at least."""
+    """So many clips, or as many as the memory is for; as many as an order is told by at least."""
     one = spec.length * spec.channels * spec.size[0] * spec.size[1]
-    return max(2, min(wanted, MOST_BYTES // one))
+    return max(LEAST, min(wanted, MOST_BYTES // one))
 
 
 def _clips(segments: Sequence[Segment], model: Model, count: int) -> Iterator[tuple[Bytes, bool]]:

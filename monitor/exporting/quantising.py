@@ -113,7 +113,10 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
             )
     except (RuntimeError, ValueError, nncf.ValidationError, nncf.InternalError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        raise ExportError(f"{exported.name} cannot be quantised: {reason}") from error
+        other = "; --to openvino may do" if form == "onnx" else ""
+        raise ExportError(
+            f"{exported.name} as {form} cannot be quantised: NNCF says: {reason}{other}"
+        ) from error
     parts = serialised(small) if form == "openvino" else (small.SerializeToString(),)
     return Exported(replace(exported.facts, precision="int8"), parts, exported.tables)
 

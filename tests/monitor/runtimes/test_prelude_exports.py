@@ -17,7 +17,7 @@ from models.detector import Budget
 from models.errors import CheckpointError, ExportError
 from monitor.datasets import open_data
 from monitor.errors import UsageError
-from monitor.exporting import export_model, footage_of
+from monitor.exporting import export_model, footage_of, in_bf16
 from monitor.exporting.quantising import quantised
 from monitor.model import Model, load_model
 from monitor.pipeline import new_detector, train_model
@@ -150,6 +150,8 @@ def test_what_does_not_fit_is_refused(places: Places) -> None:
         choose_runtime(motion, "openvino")
     with pytest.raises(ExportError, match="motion has no network: there is nothing to quantise"):
         quantised(motion, clips_for(motion, 2))
+    with pytest.raises(ExportError, match="motion has no network: there is nothing to compute in"):
+        in_bf16(motion)
 
 
 def test_fusion_is_quantised(places: Places) -> None:
