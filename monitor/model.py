@@ -127,7 +127,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> "Checkpoint | Exported":
     """
     exported = read_export(path)
     if exported is not None:
-        _check_cpu(device, path)
+        check_cpu(device, path)
         return exported
     try:
         import torch
@@ -224,20 +224,25 @@ def choose_device(asked: str) -> str:
     return "cuda" if there else "cpu"
 
 
+def check_cpu(device: str, path: Path) -> None:
+    """Refuse any other device for an exported model.
+
+    Raises:
+        UsageError: If it is no CPU.
+    """
+    if device not in ("auto", "cpu"):
+        raise UsageError(
+            f"{path} is an exported model, which runs on the CPU: expected --device auto or cpu, "
+            f"got {device}; the model that it was exported from runs on cuda"
+        )
+
+
 def _has_cuda() -> bool:
     try:
         import torch
     except ModuleNotFoundError:
         return False
     return torch.cuda.is_available()
-
-
-def _check_cpu(device: str, path: Path) -> None:
-    if device not in ("auto", "cpu"):
-        raise UsageError(
-            f"{path} is an exported model, which runs on the CPU: expected --device auto or cpu, "
-            f"got {device}; the model that it was exported from runs on cuda"
-        )
 
 
 def _torch_missing(path: Path, error: ModuleNotFoundError) -> Exception:

@@ -17,7 +17,7 @@ from monitor.config.loading import load_settings, no_camera
 from monitor.config.problems import ConfigError, near
 from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
-from monitor.config.settings import CameraSettings, Settings
+from monitor.config.settings import CameraSettings, EngineSettings, Settings
 from monitor.errors import MonitorError
 from monitor.missing import ENGINE, lacking
 
@@ -89,7 +89,7 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
     findings += _of_install(settings)
     findings += _of_machine(settings)
     cameras = [camera for camera in settings.camera if camera.enabled]
-    models, faults = _models(cameras, settings.engine.runtime)
+    models, faults = _models(cameras, settings.engine)
     findings += faults
     findings += [finding for camera in cameras for finding in _of_camera(camera)]
     probed = _probe_all(cameras) if probe else []
@@ -126,9 +126,12 @@ def _of_install(settings: Settings) -> Iterator[Finding]:
 
 def _of_machine(settings: Settings) -> Iterator[Finding]:
     from monitor.model import choose_device
+    from monitor.runtimes import check_half
 
     try:
-        choose_device(settings.engine.device)
+        device = choose_device(settings.engine.device)
+        if settings.engine.runtime == "torch-half":
+            check_half(device)
     except MonitorError as error:
         yield Finding("error", f"[engine]: {error}")
     folder = settings.engine.folder
@@ -163,12 +166,9 @@ def _of_port(host: str, port: int) -> Iterator[Finding]:
 
 
 def _models(
-    cameras: Iterable[CameraSettings], runtime: str
+    cameras: Iterable[CameraSettings], engine: EngineSettings
 ) -> tuple[dict[str, "Model | StillModel"], list[Finding]]:
     """Each file once, on the CPU; by camera's name."""
-    from monitor.runtimes import choose_runtime
-    from monitor.stills.model import open_model
-
     opened: dict[str, Model | StillModel | str] = {}
     models: dict[str, Model | StillModel] = {}
     findings = []
@@ -177,11 +177,7 @@ def _models(
             continue
         if camera.model not in opened:
             try:
-                model = open_model(Path(camera.model))
-                model.calibrated()
-                if runtime != "torch-half":  # which only a GPU takes
-                    choose_runtime(model.detector, runtime)
-                opened[camera.model] = model
+                opened[camera.model] = _opened(Path(camera.model), engine)
             except Exception as error:  # noqa: BLE001  models.errors, ours and torch's alike
                 opened[camera.model] = " ".join(str(error).split())
         found = opened[camera.model]
@@ -190,6 +186,25 @@ def _models(
         else:
             models[camera.name] = found
     return models, findings
+
+
+def _opened(path: Path, engine: EngineSettings) -> "Model | StillModel":
+    """On the CPU, beside whatever computes on the GPU; refused where the engine could not run it.
+
+    That there is no GPU is a fault of the engine's settings, and not said of every model again.
+    """
+    from monitor.model import check_cpu, choose_device
+    from monitor.runtimes import Exported, try_runtime
+    from monitor.stills.model import open_model
+
+    model = open_model(path)
+    model.calibrated()
+    if isinstance(model.detector, Exported):
+        check_cpu(engine.device, path)
+    device = "cuda" if engine.device == "cuda" else choose_device(engine.device)
+    if engine.runtime != "torch-half" or device == "cuda":
+        try_runtime(model.detector, engine.runtime, device)
+    return model
 
 
 def _of_camera(camera: CameraSettings) -> Iterator[Finding]:

@@ -24,11 +24,14 @@ __all__ = [
     "Facts",
     "Found",
     "Runtime",
+    "check_half",
+    "check_runtime",
     "choose_runtime",
     "picture_of",
     "read_export",
     "runtime_of",
     "trained_of",
+    "try_runtime",
     "with_calibration",
     "write_export",
 ]
@@ -57,19 +60,59 @@ def choose_runtime(detector: "Detector | Exported", name: str) -> None:
     Raises:
         UsageError: If there is no such runtime, or it does not take this model.
     """
+    if isinstance(detector, Exported):
+        check_runtime(detector, name, "cpu")
+        detector.choose(name)
+        return
+    from monitor.runtimes.pytorch import choose_half, device_of
+
+    check_runtime(detector, name, device_of(detector).type)
+    if name == "torch-half":
+        choose_half(detector)
+
+
+def check_runtime(detector: "Detector | Exported", name: str, device: str) -> None:
+    """Refuse what `choose_runtime` would with the detector on that device, cpu or cuda; as it."""
     if name not in NAMES:
         raise UsageError(f"runtime {name!r} is not known; known are {', '.join(NAMES)}")
     if isinstance(detector, Exported):
-        detector.choose(name)
-    elif name == "torch-half":
-        from monitor.runtimes.pytorch import choose_half
+        from monitor.runtimes.choosing import check_takes
 
-        choose_half(detector)
+        check_takes(detector.facts, name)
+    elif name == "torch-half":
+        check_half(device)
     elif name not in ("auto", "torch"):
         raise UsageError(
             f"a model of train runs on torch: for {name}, run oddwatch export MODEL --to "
             f"{'openvino' if name == 'openvino' else 'onnx'} and take what it writes"
         )
+
+
+def check_half(device: str) -> None:
+    """Refuse half precision where it does not compute; needs no torch.
+
+    Raises:
+        UsageError: If the device is no GPU.
+    """
+    if device != "cuda":
+        raise UsageError(
+            f"runtime torch-half computes on a CUDA device, got {device}: take runtime auto, or "
+            "device cuda where there is one"
+        )
+
+
+def try_runtime(detector: "Detector | Exported", name: str, device: str) -> None:
+    """Find out whether a detector would be computed so, without measuring or changing anything.
+
+    Raises:
+        UsageError: As `choose_runtime`, and as `runtime_of` would.
+        GraphError: If the runtime does not take the exported graph.
+    """
+    check_runtime(detector, name, device)
+    if isinstance(detector, Exported):
+        from monitor.runtimes.choosing import try_made
+
+        try_made(detector, name)
 
 
 def trained_of(detector: "Detector | Exported") -> "Detector":

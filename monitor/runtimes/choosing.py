@@ -63,7 +63,7 @@ def make_runtime(
         UsageError: If it is not installed, none is, or it does not take this graph.
         GraphError: If it fails at the graph, or all do.
     """
-    check_runtime(exported.facts, wanted)
+    check_takes(exported.facts, wanted)
     _warn_of_precision(exported)
     if wanted != "auto":
         return _made(exported, wanted, threads, lanes)
@@ -85,7 +85,21 @@ def _made(exported: Exported, name: str, threads: int | None, lanes: int = 1) ->
     return GraphRuntime(name, RUNS[name](exported, threads, lanes), exported)
 
 
-def check_runtime(facts: Facts, wanted: str) -> None:
+def try_made(exported: Exported, wanted: str) -> None:
+    """Find out whether `make_runtime` would make one; measures nothing, and raises as that."""
+    check_takes(exported.facts, wanted)
+    failed = list[MonitorError]()
+    for name in installed(exported.facts) if wanted == "auto" else (wanted,):
+        try:
+            _made(exported, name, None)
+        except MonitorError as error:
+            failed.append(error)
+        else:
+            return
+    raise _all(failed)
+
+
+def check_takes(facts: Facts, wanted: str) -> None:
     """Refuse a runtime that cannot take an exported graph; raises as `make_runtime`."""
     takes = TAKES[facts.graph]
     if wanted == "auto":
@@ -147,10 +161,14 @@ def measured(exported: Exported, names: list[str], threads: int | None = None) -
         except MonitorError as error:
             failed.append(error)
     if not found:
-        raise failed[0] if len(failed) == 1 else GraphError("; ".join(map(str, failed)))
+        raise _all(failed)
     for failure in failed:
         _warn(exported, f"{failure} ({exported.name} is computed by another runtime)")
     return found
+
+
+def _all(failed: list[MonitorError]) -> MonitorError:
+    return failed[0] if len(failed) == 1 else GraphError("; ".join(map(str, failed)))
 
 
 def _seconds(runtime: Runtime, clips: Bytes) -> float:

@@ -152,9 +152,9 @@ class Exported:
 
     def choose(self, name: str) -> None:
         """Have it computed by this runtime; raises as `runtime`."""
-        from monitor.runtimes.choosing import check_runtime
+        from monitor.runtimes.choosing import check_takes
 
-        check_runtime(self.facts, name)
+        check_takes(self.facts, name)
         self._wanted = name
         self._runtimes.clear()
 

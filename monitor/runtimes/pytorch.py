@@ -15,7 +15,7 @@ from torch import Tensor
 from models.detector import Detector
 from models.halved import cuda_graph, halved
 from monitor.clips import to_tensor
-from monitor.errors import DeviceError, DeviceFullError, UsageError
+from monitor.errors import DeviceError, DeviceFullError
 from monitor.runtimes.runtime import ClipFrames, Found
 
 log = logging.getLogger(__name__)
@@ -118,13 +118,7 @@ def torch_runtime(detector: Detector) -> TorchRuntime:
 
 
 def choose_half(detector: Detector) -> None:
-    """Have it computed in half precision, on a GPU.
-
-    Raises:
-        UsageError: If it does not lie on one.
-    """
-    if device_of(detector).type != "cuda":
-        raise UsageError("runtime torch-half computes on a CUDA device: expected --device cuda")
+    """Have it computed in half precision, on the GPU that it lies on."""
     _HALF[detector] = HalfRuntime(detector)
 
 

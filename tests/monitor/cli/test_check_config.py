@@ -1,4 +1,6 @@
 import socket
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,8 @@ from monitor.cli.config_needs import Need, analysed, needs_of, say_bytes
 from monitor.config.settings import CameraSettings, EngineSettings, RetentionSettings, Settings
 from monitor.errors import SourceError
 from monitor.model import Model
+from monitor.runtimes import Exported, Facts, choosing
+from monitor.runtimes.graphs import GraphError, Run
 from monitor.sources.source import Source
 from tests.monitor.cli.calling import Answer, call
 from tests.monitor.config.files import ONE, write
@@ -165,6 +169,67 @@ def test_a_model_must_be_calibrated_and_fit_the_picture(
     assert 'error     camera "room": model: a model of train runs on torch: for' in answer.out
     answer = check(capsys, tmp_path, text, "--probe")
     assert 'error     camera "room" is 64x48, the model learned on 90x48' in answer.out
+
+
+OF_MODEL = QUIET + '[[camera]]\nname = "room"\nurl = "room.mp4"\nmodel = "m.pt"\n'
+HALF = '[engine]\nruntime = "torch-half"\n'
+NO_GPU = "[engine]: runtime torch-half computes on a CUDA device, got cpu: take runtime auto, or"
+
+
+def exported(**facts: object) -> Model:
+    spec = Light().spec
+    about = Facts("light", "video", "lite", spec, "onnx", "fp32", (), 0)
+    model = Model(Exported(replace(about, **facts), (b"graph",)))  # type: ignore[arg-type]
+    return replace(model, calibration=light_model().calibration)
+
+
+def made(wrong: str) -> Callable[[Exported, int | None, int], Run]:
+    def make(*_: object) -> Run:
+        if wrong:
+            raise GraphError(wrong)
+        return lambda _clips: []
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "gpu", "said"),
+    [
+        (light_model(), HALF, False, NO_GPU),
+        (light_model(), HALF, True, ""),
+        (exported(), HALF, False, NO_GPU),
+        (exported(), HALF, True, "runtime torch-half does not take a model exported to onnx"),
+        (exported(), '[engine]\nruntime = "torch"\n', False, "runtime torch does not take a model"),
+        (exported(), '[engine]\nruntime = "opencv"\n', False, "runtime opencv does not take a mod"),
+        (exported(), '[engine]\nruntime = "openvino"\n', False, "openvino: not this one"),
+        (exported(), '[engine]\nruntime = "onnxruntime"\n', False, ""),
+        (exported(), "", False, ""),  # one of the two does
+        (exported(graph="openvino"), "", False, 'camera "room": model: openvino: not this one'),
+        (exported(), '[engine]\ndevice = "cuda"\n', True, "m.pt is an exported model, which runs"),
+        (light_model(), '[engine]\nruntime = "opencv"\n', True, "a model of train runs on torch"),
+    ],
+)
+def test_a_runtime_that_cannot_run_a_model_is_said_in_one_line(  # noqa: PLR0917
+    capsys: Capsys,
+    tmp_path: Path,
+    models: dict[str, Model],
+    monkeypatch: pytest.MonkeyPatch,
+    model: Model,
+    text: str,
+    gpu: bool,  # noqa: FBT001
+    said: str,
+) -> None:
+    monkeypatch.setattr("monitor.model._has_cuda", lambda: gpu)
+    monkeypatch.setattr(choosing, "installed", lambda facts: choosing.TAKES[facts.graph])
+    runs = {"openvino": made("openvino: not this one"), "onnxruntime": made("")}
+    monkeypatch.setattr(choosing, "RUNS", runs)
+    monkeypatch.setattr(choosing, "measured", None)  # looking measures nothing
+    film(tmp_path / "room.mp4", 1)
+    models["m.pt"] = model
+    answer = check(capsys, tmp_path, text + OF_MODEL)
+    errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
+    assert [said in line for line in errors] == ([True] if said else [])
+    assert answer.status == bool(said)
 
 
 def camera(**values: object) -> CameraSettings:

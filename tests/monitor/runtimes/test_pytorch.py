@@ -69,7 +69,7 @@ def test_no_lane_goes_on_in_half_while_another_finds_that_scores_differ(
 
 
 def test_half_precision_is_for_a_gpu() -> None:
-    with pytest.raises(UsageError, match="expected --device cuda"):
+    with pytest.raises(UsageError, match="on a CUDA device, got cpu: take runtime auto"):
         choose_runtime(fitted("frame_prediction"), "torch-half")
 
 
