@@ -17,6 +17,7 @@ from models.errors import ModelError
 from monitor.ahead import ahead
 from monitor.alerts import AlertStage
 from monitor.clips import at_rate
+from monitor.computed import Computed
 from monitor.datasets import DataSet, Video
 from monitor.errors import (
     ClusterError,
@@ -39,8 +40,8 @@ from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Alert, Reading
+from monitor.runtimes import computed_by
 from monitor.runtimes.graphs import GraphError
-from monitor.scoring import device_type
 from monitor.sights import highest, highest_picture, misses_of, scale_of, sights_of
 from monitor.tally import Clock, Count, MapComparison, Table
 
@@ -57,6 +58,7 @@ class ScoredVideo:
     alerts: tuple[Span, ...] | None  # None: the model is not calibrated
     seconds: float  # of decoding and scoring
     unreadable: int  # frames that were left out
+    computed: frozenset[Computed] = frozenset()
 
 
 @dataclass(eq=False)
@@ -74,13 +76,14 @@ class Look(Protocol):
     """Where the readings of a video come from."""
 
     def __call__(self, video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
-        """In order; at the end `seen` has counted the frames that could be read."""
+        """In order; at the end `seen` knows the frames that could be read and what computed."""
         ...
 
 
 def look(video: Video, model: Model, seen: Count, *, maps: bool) -> Iterator[Reading]:
     """They are made here."""
-    return readings_of(seen.count(video.frames()), model, maps=maps)
+    yield from readings_of(seen.count(video.frames()), model, maps=maps)
+    seen.computed |= computed_by(model.detector)
 
 
 def score_data(  # noqa: PLR0913
@@ -221,7 +224,10 @@ def score_video(
     if not table.index:
         raise _nothing_scored(video, seen.frames, model)
     scores = table.scores(video)
-    return ScoredVideo(scores, None if stage is None else spans, clock.seconds, unreadable)
+    computed = frozenset(seen.computed)
+    return ScoredVideo(
+        scores, None if stage is None else spans, clock.seconds, unreadable, computed
+    )
 
 
 def _nothing_scored(video: Video, frames: int, model: Model) -> DataSetError:
@@ -322,7 +328,7 @@ def _facts(model: Model, data: DataSet, run: _Run, command: str) -> RunFacts:
     return RunFacts(
         detector=model.detector.name,
         preset=model.preset,
-        device=device_type(model.detector),
+        computed=frozenset[Computed]().union(*(scored.computed for scored in run.scored)),
         seed=model.provenance.get("seed"),
         seconds=seconds,
         fps=frames / seconds if seconds > 0 else None,

@@ -105,11 +105,6 @@ def device_of(detector: "Detector") -> "torch.device":
     return pytorch.device_of(detector)
 
 
-def device_type(detector: "Detector | Exported") -> str:
-    """What computes its scores, for reports: cpu or cuda."""
-    return "cpu" if isinstance(detector, Exported) else device_of(detector).type
-
-
 def parameters_of(detector: "Detector | Exported") -> int:
     """How many numbers its networks have learned."""
     if isinstance(detector, Exported):

@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.computed import Computed
 from monitor.datasets import Masks, Video
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.results import COLUMNS, VideoScores
@@ -73,10 +74,11 @@ class Clock:
 
 
 class Count:
-    """How many frames went by."""
+    """How many frames went by, and what computed their scores."""
 
     def __init__(self) -> None:
         self.frames = 0
+        self.computed: set[Computed] = set()
 
     def count(self, frames: Iterable[Frame]) -> Iterator[Frame]:
         """The same frames; see the class."""

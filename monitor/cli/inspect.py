@@ -135,7 +135,8 @@ def inspect(
     teller = Teller(as_json=as_json)
     if paths:
         _inspect(paths, trained, out, teller)
-        teller.summary(promised, heat_maps=None if out is None else str(out))
+        heat_maps = None if out is None else str(out)
+        teller.summary(promised, heat_maps=heat_maps, **_by_what(trained))
         raise typer.Exit(_status(teller))
     run = _Run(trained, str(model), out or DEFAULT_FOLDER, store, name or "", teller)
     with ExitStack() as held:
@@ -146,7 +147,7 @@ def inspect(
             assert camera is not None
             facts = run.snap(camera, every, trigger, count, stop, held)
         ended_by_itself = not stop.is_set()
-    teller.summary(promised, **facts)
+    teller.summary(promised, **facts, **_by_what(trained))
     raise typer.Exit(_status(teller) if count is not None and ended_by_itself else 0)
 
 
@@ -170,6 +171,14 @@ def _seconds(option: str, text: str) -> float:
     if not seconds > 0:
         raise UsageError(f"{option} {text!r}: expected a time such as 500ms, 5s or 2m")
     return seconds
+
+
+def _by_what(model: "StillModel") -> dict[str, str | None]:
+    """What computed the scores; null where there was none."""
+    from monitor.computed import computed_figures
+    from monitor.runtimes import computed_by
+
+    return computed_figures(computed_by(model.detector))
 
 
 def _status(teller: "Teller") -> int:

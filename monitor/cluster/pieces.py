@@ -9,7 +9,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.clips import GAP_FRAMES, MAX_GAP_S, at_rate
+from monitor.computed import Computed
 from monitor.datasets import Video
 from monitor.files import write_atomically
 from monitor.model import Model
 from monitor.readings import readings_of
 from monitor.records import Frame, Reading
+from monitor.runtimes import computed_by
 from monitor.scoring import BATCH
 from monitor.sources.pictures import Pictures
 from monitor.sources.video import VideoFile
@@ -59,6 +61,7 @@ class Scores:
     frames: int  # read; of the whole video only
     lost: tuple[str, ...] = ()  # what could not be read, a line each
     notes: tuple[str, ...] = field(default=())
+    computed: frozenset[Computed] = frozenset()
 
     def readings(self) -> Iterator[Reading]:
         """As the detector gave them, without the pictures."""
@@ -135,7 +138,8 @@ def score_piece(piece: Piece, model: Model) -> Scores:
             readings = readings_of(chosen, unthinned, maps=piece.maps)
         columns = _columns(readings)
         lost, notes = tuple(video.source.corrupt), tuple(video.source.notes)
-        return replace(columns, frames=counted.frames, lost=lost, notes=notes)
+        computed = computed_by(model.detector)
+        return replace(columns, frames=counted.frames, lost=lost, notes=notes, computed=computed)
 
 
 class _Counted:
@@ -204,6 +208,7 @@ class Kept:
         arrays |= {name: getattr(found, name) for name in ("index", "time_s", "epoch", "score")}
         arrays |= {n: v for n in ("p_value", "maps") if (v := getattr(found, n)) is not None}
         arrays |= {"lost": np.array(found.lost, np.str_), "notes": np.array(found.notes, np.str_)}
+        arrays["computed"] = np.array([astuple(one) for one in sorted(found.computed)], np.str_)
         content = io.BytesIO()
         np.savez(content, frames=np.array(found.frames), **arrays)  # type: ignore[arg-type]
         try:
@@ -246,4 +251,5 @@ def _loaded(arrays: dict[str, NDArray[np.generic]]) -> Scores:
         frames=int(arrays["frames"]),
         lost=tuple(str(line) for line in arrays["lost"]),
         notes=tuple(str(line) for line in arrays["notes"]),
+        computed=frozenset(Computed(*map(str, one)) for one in arrays["computed"]),
     )

@@ -137,11 +137,13 @@ class Spread:
                 found = self._do_whole(video.name, piece)
                 frames = found.frames
                 self._note(video, found)
+                seen.computed |= found.computed
                 yield from islice(found.readings(), given, None)
                 break
             if piece.taken is None:
                 frames = found.frames
                 self._note(video, found)
+            seen.computed |= found.computed
             yield from found.readings()
             given += len(found.index)
         self._videos[video.name] = None

@@ -10,6 +10,7 @@ from html import escape
 from pathlib import Path
 from string import Template
 
+from monitor.computed import NAMES
 from monitor.evaluation.report import PROTOCOLS, Figures, Report, shown
 from monitor.files import write_atomically
 
@@ -113,6 +114,9 @@ _TABLE_TEXT = (
 )
 
 
+FACTS = ("preset", *NAMES, "seed", "seconds", "fps", "threshold")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Parts:
     """What differs from one kind of report to the next; texts are plain and escaped here."""
@@ -123,7 +127,7 @@ class Parts:
     table_title: str
     table_text: str
     table: str  # HTML, see `html_table`
-    facts: Sequence[str] = ("preset", "device", "seed", "seconds", "fps", "threshold")  # figures
+    facts: Sequence[str] = FACTS  # figures
 
 
 @dataclass(frozen=True)

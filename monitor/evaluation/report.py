@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from monitor.computed import Computed, computed_figures, mixed
 from monitor.evaluation import metrics
 from monitor.evaluation.baselines import clock_scores
 from monitor.evaluation.events import (
@@ -51,7 +52,7 @@ class RunFacts:
 
     detector: str
     preset: str
-    device: str
+    computed: frozenset[Computed]  # by what scores were
     seed: int | None
     seconds: float  # that scoring took
     fps: float | None  # frames scored per second
@@ -112,7 +113,7 @@ def video_report(
     for video in videos:
         if not np.isfinite(video.score).all():
             raise EvaluationError(f"{video.name}: some scores are NaN or infinite")
-    notes = list(facts.notes)
+    notes = [*facts.notes, *mixed(facts.computed)]
     labelled = [video for video in videos if video.label is not None]
     if not labelled:
         notes.append("no video has labels: the figures that need them are null")
@@ -145,8 +146,8 @@ def _all_lines(report: Report) -> list[str]:
     figures = report.figures
     return [
         f"{figures['detector']} ({figures['preset']}), {figures['n_videos']} videos, "
-        f"{figures['n_frames']} frames, {shown(report.number('fps'), 1)} frames/s on "
-        f"{figures['device']}",
+        f"{figures['n_frames']} frames, {shown(report.number('fps'), 1)} frames/s "
+        f"{by_what(report)}",
         f"AUROC {shown(report.number('auroc_causal'))} causal (live), "
         f"{shown(report.number('auroc_micro'))} micro (papers, needs the whole video), "
         f"{shown(report.number('auroc_macro'))} macro",
@@ -157,6 +158,12 @@ def _all_lines(report: Report) -> list[str]:
         f"measured {shown(report.number('false_alarm_rate_measured'), 1)}",
         str(figures["beats_baselines"]),
     ]
+
+
+def by_what(report: Report) -> str:
+    """As `on cpu by openvino in int8`."""
+    figures = report.figures
+    return f"on {figures['device']} by {figures['runtime']} in {figures['numeric_precision']}"
 
 
 def shown(value: float | None, digits: int = 3) -> str:
@@ -184,7 +191,7 @@ def _facts(
         "threshold": facts.threshold,
         "seconds": facts.seconds,
         "fps": facts.fps,
-        "device": facts.device,
+        **computed_figures(facts.computed),
         "seed": facts.seed,
         "versions": dict(facts.versions),
         "command": facts.command,

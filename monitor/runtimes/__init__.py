@@ -6,6 +6,7 @@ brings neither torch nor any of the others: each is imported when a model needs 
 
 from typing import TYPE_CHECKING
 
+from monitor.computed import Computed
 from monitor.errors import UsageError
 from monitor.runtimes.exported import (
     Exported,
@@ -27,6 +28,7 @@ __all__ = [
     "check_half",
     "check_runtime",
     "choose_runtime",
+    "computed_by",
     "picture_of",
     "read_export",
     "runtime_of",
@@ -113,6 +115,16 @@ def try_runtime(detector: "Detector | Exported", name: str, device: str) -> None
         from monitor.runtimes.choosing import try_made
 
         try_made(detector, name)
+
+
+def computed_by(detector: "Detector | Exported") -> frozenset[Computed]:
+    """What has computed its scores here; of an exported one nothing before the first."""
+    if isinstance(detector, Exported):
+        return frozenset(Computed(one.name, one.precision, "cpu") for one in detector.made)
+    from monitor.runtimes.pytorch import device_of, torch_runtime
+
+    runtime = torch_runtime(detector)
+    return frozenset({Computed(runtime.name, runtime.precision, device_of(detector).type)})
 
 
 def trained_of(detector: "Detector | Exported") -> "Detector":

@@ -150,6 +150,11 @@ class Exported:
             self._runtimes[lanes] = make_runtime(self, self._wanted, lanes=lanes)
         return self._runtimes[lanes]
 
+    @property
+    def made(self) -> tuple[Runtime, ...]:
+        """What has computed it so far."""
+        return tuple(self._runtimes.values())
+
     def choose(self, name: str) -> None:
         """Have it computed by this runtime; raises as `runtime`."""
         from monitor.runtimes.choosing import check_takes

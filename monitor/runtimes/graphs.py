@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.cpu import cores
+from monitor.cpu import cores, has_bf16
 from monitor.errors import MonitorError, UsageError
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.runtime import ClipFrames, Found
@@ -35,6 +35,7 @@ class GraphRuntime:
 
     def __init__(self, name: str, run: Run, exported: Exported) -> None:
         self.name, self._run, self._facts = name, run, exported.facts
+        self.precision = _computed_in(exported.facts)
         self._prelude = exported.prelude()
 
     def batch(self, clips: Sequence[ClipFrames]) -> Inputs:
@@ -80,6 +81,7 @@ class TablesRuntime:
 
     def __init__(self, exported: Exported) -> None:
         self._facts = exported.facts
+        self.precision = exported.facts.precision
         prelude = exported.prelude()
         assert prelude is not None
         self._prelude = prelude
@@ -99,6 +101,11 @@ class TablesRuntime:
     def expected(self, batch: Any) -> NDArray[np.float32] | None:  # noqa: ARG002
         """None: it expects no picture."""
         return None
+
+
+def _computed_in(facts: Facts) -> str:
+    """A processor without bf16 computes what is for that in fp32."""
+    return "fp32" if facts.precision == "bf16" and has_bf16() is False else facts.precision
 
 
 def check_clip(clip: ClipFrames, facts: Facts) -> None:

@@ -32,6 +32,7 @@ class TorchRuntime:
     """A `Runtime` of torch."""
 
     name = "torch"
+    precision = "fp32"
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -79,6 +80,7 @@ class HalfRuntime(TorchRuntime):
 
     def __init__(self, detector: Detector, dtype: torch.dtype = torch.float16) -> None:
         super().__init__(detector)
+        self.precision = "fp16" if dtype == torch.float16 else "bf16"
         self._given = detector
         self._whole: TorchRuntime | None = TorchRuntime(detector)
         self._checking = Lock()
@@ -105,7 +107,7 @@ class HalfRuntime(TorchRuntime):
             share,
             HALF_TOLERANCE,
         )
-        self._detector, self.name = self._given, whole.name
+        self._detector, self.name, self.precision = self._given, whole.name, whole.precision
         return wanted
 
 

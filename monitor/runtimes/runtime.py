@@ -31,6 +31,10 @@ class Runtime(Protocol):
     def name(self) -> str:
         """Such as `openvino`."""
 
+    @property
+    def precision(self) -> str:
+        """Such as `int8`: what its networks compute in here."""
+
     def batch(self, clips: Sequence[ClipFrames]) -> Any:
         """Clips as `examine` takes them; may be called in the thread that decodes."""
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
+from monitor.computed import NAMES
 from monitor.evaluation.page import Card, Parts, html_table
 from monitor.evaluation.report import Report, shown
 from monitor.stills.report import STILL_PROTOCOLS
@@ -26,7 +27,7 @@ COLUMNS = {
     "ap": "AP",
 }
 FACTS = (
-    "preset", "size", "parameters", "device", "seed", "seconds", "fps", "threshold",
+    "preset", "size", "parameters", *NAMES, "seed", "seconds", "fps", "threshold",
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from math import isfinite
 
 import numpy as np
 
+from monitor.computed import computed_figures, mixed
 from monitor.evaluation import metrics
 from monitor.evaluation.metrics import BoolArray, FloatArray
 from monitor.evaluation.pixels import PixelFigures
@@ -17,6 +18,7 @@ from monitor.evaluation.report import (
     Figures,
     Report,
     RunFacts,
+    by_what,
     figure_or_none,
     pixel_figures,
     shown,
@@ -55,7 +57,7 @@ def still_report(
     facts: StillFacts, found: Sequence[Judged], pixels: PixelFigures | None = None
 ) -> Report:
     """All figures of judged pictures; those without a score or a label count where they can."""
-    notes = list(facts.run.notes)
+    notes = [*facts.run.notes, *mixed(facts.run.computed)]
     scored = [one for one in found if one.score is not None and isfinite(one.score)]
     labelled = [one for one in scored if one.still.label is not None]
     if not labelled:
@@ -139,7 +141,7 @@ def _facts(
         "ms_per_picture": 1000 * run.seconds / len(found) if found else None,
         "parameters": facts.parameters,
         "size": list(facts.size),
-        "device": run.device,
+        **computed_figures(run.computed),
         "seed": run.seed,
         "versions": dict(run.versions),
         "command": run.command,
@@ -243,7 +245,7 @@ def _all_lines(report: Report) -> list[str]:
     verdicts = ", ".join(f"{value} {key.replace('_', ' ')}" for key, value in counts.items())
     return [
         f"{figures['detector']} ({figures['preset']}), {figures['n_images']} pictures, "
-        f"{shown(number('ms_per_picture'), 1)} ms each on {figures['device']}",
+        f"{shown(number('ms_per_picture'), 1)} ms each {by_what(report)}",
         f"protocol: {figures['protocol']}",
         f"AUROC {shown(number('auroc'))}{between}, AP {shown(number('ap'))} at prevalence "
         f"{shown(number('prevalence'))}, EER {shown(number('eer'))}",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from math import isfinite
 from pathlib import Path
 
+from monitor.computed import Computed
 from monitor.errors import DataSetError, SourceError, StoreError
 from monitor.evaluation.page import write_report
 from monitor.evaluation.pixels import PixelFigures
@@ -18,7 +19,8 @@ from monitor.evaluation.report import Report, RunFacts
 from monitor.files import check_folder, same_place
 from monitor.model import versions
 from monitor.progress import Progress, quiet
-from monitor.scoring import device_type, parameters_of
+from monitor.runtimes import computed_by
+from monitor.scoring import parameters_of
 from monitor.stills.gallery import still_pictures
 from monitor.stills.judging import Judged, judged
 from monitor.stills.maps import StillMaps
@@ -41,6 +43,7 @@ class ScoredStills:
     pixels: PixelFigures | None  # None: there are no masks
     seconds: float  # of reading and judging
     notes: tuple[str, ...] = field(default=())
+    computed: frozenset[Computed] = frozenset()
 
     @property
     def scored(self) -> list[Judged]:
@@ -119,7 +122,8 @@ def judge_set(
     if len(lost) == len(found):
         raise SourceError(f"none of {len(found)} pictures can be read, such as: {lost[0].why}")
     notes = [*_opening_notes(model, data), *_lost_notes(found), *maps.notes()]
-    return ScoredStills(tuple(found), maps.figures(), clock.seconds, tuple(notes))
+    by = computed_by(model.detector)
+    return ScoredStills(tuple(found), maps.figures(), clock.seconds, tuple(notes), by)
 
 
 def report_of(model: StillModel, data: StillSet, scored: ScoredStills, command: str = "") -> Report:
@@ -131,7 +135,7 @@ def report_of(model: StillModel, data: StillSet, scored: ScoredStills, command: 
     run = RunFacts(
         detector=model.detector.name,
         preset=model.preset,
-        device=device_type(model.detector),
+        computed=scored.computed,
         seed=model.provenance.get("seed"),
         seconds=scored.seconds,
         fps=len(scored.found) / scored.seconds if scored.seconds > 0 else None,

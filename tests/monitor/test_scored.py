@@ -17,6 +17,7 @@ from sklearn.metrics import roc_auc_score
 from models.detector import Budget
 from models.registry import build
 from monitor import tally
+from monitor.computed import NAMES
 from monitor.datasets import Video, open_data
 from monitor.errors import (
     CorruptFrameError,
@@ -77,6 +78,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def test_the_report_has_what_was_designed(out: Path) -> None:
     assert set(figures(out)) >= DESIGNED
     assert figures(out)["frames_unreadable"] == 0
+    assert [figures(out)[key] for key in NAMES] == ["cpu", "torch", "fp32"]
 
 
 def test_there_is_a_row_for_every_scored_frame(out: Path, model: Model) -> None:

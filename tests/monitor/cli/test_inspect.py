@@ -11,6 +11,7 @@ import pytest
 
 import monitor.stills.model
 from monitor.cli.inspect import _seconds
+from monitor.computed import NAMES
 from monitor.errors import SourceError, UsageError
 from monitor.records import Frame, Image
 from monitor.sources import Source
@@ -92,6 +93,7 @@ def test_json_lines_and_heat_maps(capsys: Capsys, drop: Path, tmp_path: Path) ->
     assert Path(bad["heat"]).is_file()
     assert summary["defective"] == 1
     assert summary["promised_share"] == 0.01
+    assert [summary[key] for key in NAMES] == ["cpu", "torch", "fp32"]
 
 
 @pytest.mark.parametrize(

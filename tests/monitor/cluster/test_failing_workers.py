@@ -1,8 +1,9 @@
 """Workers whose device or runtime fails, of a Ray that does all here, in the order it was asked."""
 
+import json
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ from monitor.cluster import pieces, spread
 from monitor.cluster.pieces import Piece, Scores, score_piece
 from monitor.cluster.spread import Spread, Worker
 from monitor.cluster.workers import How, Post
+from monitor.computed import NAMES, Computed
 from monitor.datasets import DataSet, open_data
 from monitor.errors import DeviceError, DeviceFullError, MonitorError
 from monitor.model import Model, load_model, save_model, versions
@@ -135,6 +137,22 @@ def test_one_that_fails_is_let_go_and_others_do_its_work(  # noqa: PLR0917
     assert line.startswith("worker 1 of 2 is let go, others do its work: node ")
     assert line.endswith(GONE)
     assert ray.killed == ray.workers
+
+
+def test_all_that_computed_pieces_is_in_the_report(
+    ray: Ray, data: DataSet, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def score(piece: Piece, model: Model) -> Scores:
+        found = score_piece(piece, model)
+        if model is ray.workers[1]._model:
+            return replace(found, computed=frozenset({Computed("torch", "fp32", "cuda")}))
+        return found
+
+    monkeypatch.setattr(spread, "score_piece", score)
+    scored(ray, data, path, tmp_path, 2)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert [report[key] for key in NAMES] == ["cpu, cuda", "torch", "fp32"]
+    assert any("others by torch in fp32 on cuda" in note for note in report["notes"])
 
 
 def test_where_none_is_left_the_run_stops_and_what_is_done_is_kept(

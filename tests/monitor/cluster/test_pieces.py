@@ -10,6 +10,7 @@ import torch
 
 from models.registry import build
 from monitor.cluster.pieces import Kept, Piece, Scores, cut, is_exact, score_piece, whole
+from monitor.computed import Computed
 from monitor.datasets import Video
 from monitor.model import Model
 from monitor.readings import readings_of
@@ -101,6 +102,7 @@ def test_kept_pieces_are_found_again_unless_something_differs(
     again = kept.get(first)
     assert again is not None
     assert rows(again) == rows(found)
+    assert again.computed == found.computed == {Computed("torch", "fp32", "cpu")}
     assert kept.get(second) is None
     assert kept.get(replace(first, maps=False)) is None
     assert Kept(tmp_path / "pieces", "another").get(first) is None

@@ -4,11 +4,13 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
+from monitor.computed import Computed
 from monitor.evaluation.drawing import png
 from monitor.evaluation.page import Picture, html_page, write_report
 from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import VideoScores
 
+BY = frozenset({Computed("openvino", "int8", "cpu")})
 VOID = {"meta", "img"}
 
 
@@ -35,7 +37,7 @@ class Reader(HTMLParser):
 
 def report(data: str = "UCSD Ped2", *, notes: tuple[str, ...] = ()) -> Report:
     facts = RunFacts(
-        detector="frame_prediction", preset="lite", device="cpu", seed=0, seconds=1.0, fps=None,
+        detector="frame_prediction", preset="lite", computed=BY, seed=0, seconds=1.0, fps=None,
         data=data, command="oddwatch score a.pt b -o c", threshold=0.5, notes=notes,
         versions={"torch": "2.9"}, false_alarms_per_day=1.0,
     )  # fmt: skip
@@ -82,8 +84,13 @@ def test_what_comes_from_outside_is_escaped() -> None:
     assert hostile in read(page).text
 
 
+def test_the_page_says_what_computed_the_scores() -> None:
+    text = read(html_page(report())).text
+    assert "devicecpuruntimeopenvinonumeric_precisionint8seed0" in "".join(text.split())
+
+
 def test_a_page_without_labels_says_so() -> None:
-    facts = RunFacts(detector="d", preset="p", device="cpu", seed=None, seconds=1.0, fps=None)
+    facts = RunFacts(detector="d", preset="p", computed=BY, seed=None, seconds=1.0, fps=None)
     bare = VideoScores("a", np.arange(3), np.arange(3.0), np.zeros(3))
     text = read(html_page(video_report(facts, [bare]))).text
     assert "There are no figures of accuracy; the notes say why." in text

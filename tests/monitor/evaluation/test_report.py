@@ -5,15 +5,17 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
+from monitor.computed import NAMES, Computed
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts, summary_lines, video_report
 from monitor.evaluation.results import Span, VideoScores
 
+BY = frozenset({Computed("torch", "fp32", "cpu")})
 FACTS = RunFacts(
     detector="frame_prediction",
     preset="lite",
-    device="cpu",
+    computed=BY,
     seed=7,
     seconds=12.5,
     fps=40.0,
@@ -28,7 +30,7 @@ DESIGNED = {
     "false_alarm_rate_measured", "fps", "seconds", "device", "seed", "versions", "notes",
     "rules", "baselines", "beats_baselines", "auroc_causal_interval", "single_class_videos",
     "detection_delay_s", "events_found", "events_total", "false_alarms_per_hour", "threshold",
-    "label_source",
+    "label_source", "runtime", "numeric_precision",
 }  # fmt: skip
 
 
@@ -64,6 +66,20 @@ def scores(of: list[VideoScores]) -> FloatArray:
 def test_the_designed_keys_are_there_whether_or_not_there_are_labels() -> None:
     assert set(video_report(FACTS, videos()).figures) >= DESIGNED
     assert set(video_report(FACTS, [video("a", None)]).figures) >= DESIGNED
+
+
+def test_all_that_computed_scores_is_said() -> None:
+    report = video_report(FACTS, videos())
+    assert [report.figures[key] for key in NAMES] == ["cpu", "torch", "fp32"]
+    assert "40.0 frames/s on cpu by torch in fp32" in summary_lines(report)[0]
+    assert not any("were computed" in note for note in report.texts("notes"))
+    half = Computed("torch-half", "fp16", "cuda")
+    both = video_report(replace(FACTS, computed=BY | {half}), videos())
+    assert [both.figures[key] for key in NAMES] == ["cpu, cuda", "torch, torch-half", "fp16, fp32"]
+    assert (
+        "scores were computed by torch in fp32 on cpu, others by torch-half in fp16 on cuda: they "
+        "are not quite comparable"
+    ) in both.texts("notes")
 
 
 def test_figures_are_those_of_scikit_learn() -> None:

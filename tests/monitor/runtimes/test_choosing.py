@@ -10,9 +10,10 @@ import pytest
 
 from models.spec import ClipSpec
 from monitor import cpu
+from monitor.computed import Computed
 from monitor.cpu import has_vnni
 from monitor.errors import UsageError
-from monitor.runtimes import Exported, Facts, choosing
+from monitor.runtimes import Exported, Facts, choosing, computed_by, graphs
 from monitor.runtimes.choosing import make_runtime
 from monitor.runtimes.graphs import GraphError, Run, onnxruntime_run, openvino_run
 
@@ -64,6 +65,20 @@ def test_auto_takes_the_faster_and_remembers(fakes: Fakes) -> None:
     fakes.seconds["openvino"] = 0.01  # too late: it is remembered
     assert make_runtime(MODEL).name == "onnxruntime"
     assert fakes.made == ["onnxruntime"]
+
+
+def test_what_computed_is_what_was_made(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = Exported(replace(FACTS, precision="bf16"), (b"graph",))
+    assert computed_by(model) == frozenset()
+    model.runtime()
+    assert computed_by(model) == {Computed("onnxruntime", "bf16", "cpu")}
+    fakes.broken["onnxruntime"] = GraphError("no")
+    monkeypatch.setattr(graphs, "has_bf16", lambda: False)
+    model.runtime(lanes=2)
+    assert computed_by(model) == {
+        Computed("onnxruntime", "bf16", "cpu"),
+        Computed("openvino", "fp32", "cpu"),
+    }
 
 
 def test_another_graph_or_version_is_measured_anew(

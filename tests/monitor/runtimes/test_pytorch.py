@@ -36,7 +36,8 @@ def test_half_precision_is_taken_where_it_says_the_same(caplog: pytest.LogCaptur
     half.examine(half.batch(list(clips)))  # the first is held against full precision
     found = half.examine(half.batch(list(clips))).scores
     np.testing.assert_allclose(found, wanted, rtol=5e-3)
-    assert half.name == "torch-half"
+    assert (half.name, half.precision) == ("torch-half", "bf16")
+    assert HalfRuntime(detector).precision == "fp16"
     assert not np.array_equal(found, wanted)
     assert caplog.text == ""
 
@@ -51,7 +52,7 @@ def test_half_precision_is_left_where_scores_differ(
     half = HalfRuntime(detector, torch.bfloat16)
     for _ in range(2):
         assert np.array_equal(half.examine(clips).scores, wanted)
-    assert half.name == "torch"
+    assert (half.name, half.precision) == ("torch", "fp32")
     assert "it is computed in full" in caplog.text
     assert len(caplog.records) == 1
 

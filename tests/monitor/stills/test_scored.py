@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.stats import beta
 from sklearn.metrics import average_precision_score, confusion_matrix, f1_score, roc_auc_score
 
+from monitor.computed import NAMES
 from monitor.errors import DataSetError, LabelError, SourceError, StoreError
 from monitor.evaluation.metrics import auroc_interval_by_class
 from monitor.records import Image
@@ -203,9 +204,11 @@ def test_the_terminal_gets_the_same_figures(
     data: StillSet, model: StillModel, tmp_path: Path
 ) -> None:
     report = score_stills(model, data, tmp_path, pictures=False)
+    assert [report.figures[key] for key in NAMES] == ["cpu", "torch", "fp32"]
     said = "\n".join(still_summary_lines(report))
     assert f"AUROC {report.number('auroc'):.3f} (95 % interval" in said
     assert "22 pictures" in said
+    assert "ms each on cpu by torch in fp32" in said
     assert "true defective" in said
     assert list(tmp_path.glob("*.png")) == []
 
