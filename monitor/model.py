@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import monitor
+from models.errors import CheckpointError
 from monitor.calibration import Calibration
 from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
 from monitor.records import same_shape
 from monitor.runtimes import Exported, read_export, trained_of, with_calibration, write_export
+
+BEGINNINGS = (b"PK", b"\x80")  # of zips and of pickles; those are refused with a line of their own
+HEAD = 512  # bytes, by which text is known
 
 if TYPE_CHECKING:
     from models.checkpoint import Checkpoint
@@ -129,6 +133,7 @@ def read_checkpoint(path: Path, device: str = "cpu") -> "Checkpoint | Exported":
     if exported is not None:
         check_cpu(device, path)
         return exported
+    _check_kind(path)
     try:
         import torch
 
@@ -243,6 +248,28 @@ def _has_cuda() -> bool:
     except ModuleNotFoundError:
         return False
     return torch.cuda.is_available()
+
+
+def _check_kind(path: Path) -> None:
+    """Refuse what begins as no model file does, of which torch's reader says nothing telling."""
+    if path.is_dir():
+        came = "a folder"
+    elif path.is_file():
+        with path.open("rb") as file:
+            head = file.read(HEAD)
+        if head.startswith(BEGINNINGS):
+            return
+        came = "an empty file" if not head else "text" if _is_text(head) else "something else"
+    else:
+        return
+    raise CheckpointError(
+        f"{path}: expected a model file, as oddwatch train and export write them, got {came}; to "
+        "make one, see oddwatch train --help"
+    )
+
+
+def _is_text(head: bytes) -> bool:
+    return all(byte >= 9 for byte in head)  # as \t; a character may be cut at the end
 
 
 def _torch_missing(path: Path, error: ModuleNotFoundError) -> Exception:

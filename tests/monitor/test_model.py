@@ -50,6 +50,29 @@ def test_a_missing_or_foreign_file_is_one_line(tmp_path: Path) -> None:
         load_model(tmp_path / "m.pt")
 
 
+@pytest.mark.parametrize(
+    ("content", "came"),
+    [
+        (b"hello\n", "text"),
+        ("señal\n".encode(), "text"),
+        (b"", "an empty file"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00", "something else"),
+        (None, "a folder"),
+    ],
+)
+def test_what_is_no_model_file_is_told_from_a_broken_one(
+    content: bytes | None, came: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "m.pt"
+    if content is None:
+        place.mkdir()
+    else:
+        place.write_bytes(content)
+    said = rf"m\.pt: expected a model file, as oddwatch train and export .* got {came}; to make one"
+    with pytest.raises(CheckpointError, match=said):
+        load_model(place)
+
+
 def test_a_damaged_calibration_names_the_file(tmp_path: Path) -> None:
     save_model(model(), tmp_path / "m.pt")
     content = torch.load(tmp_path / "m.pt", weights_only=True) | {"calibration": {"median": 1.0}}
