@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from monitor.addresses import public_address
+from monitor.cli.one_camera import is_camera
 from monitor.cli.printing import print_json, print_table
+from monitor.errors import UsageError
 
 if TYPE_CHECKING:
     from monitor.benching import Bench, Speed
@@ -21,7 +24,8 @@ def bench(
         Path | None, typer.Option("--model", "-m", help="A file of oddwatch train or export.")
     ] = None,
     video: Annotated[
-        Path | None, typer.Option(help="One like your cameras'; the demo's without.")
+        str | None,
+        typer.Option(metavar="FILE", help="One like your cameras'; the demo's without."),
     ] = None,
     rate_hz: Annotated[
         list[float] | None,
@@ -57,7 +61,7 @@ def bench(
     from monitor.cli.progress import LongWork
     from monitor.stills.model import open_model
 
-    clip = video or Path(__file__).parents[1] / "demo" / "highway.mp4"
+    clip = Path(__file__).parents[1] / "demo" / "highway.mp4" if video is None else _file(video)
     loaded = None if model is None else open_model(model, "cpu")
     with LongWork():
         found = measure(loaded, clip, exports=model is not None if exports is None else exports)
@@ -69,6 +73,16 @@ def bench(
         print_json(_plain(found, carried, under_ms))
         return
     _tell(found, carried, under_ms)
+
+
+def _file(video: str) -> Path:
+    """What is measured is decoding at full speed, which no camera allows."""
+    if is_camera(video):
+        raise UsageError(
+            f"--video {public_address(video)}: expected a file, got a camera, whose frames come no "
+            "faster than it takes them: record a minute of it, and give that"
+        )
+    return Path(video.removeprefix("file://"))
 
 
 Carried = list[dict[float, int]]  # for each speed, at each rate

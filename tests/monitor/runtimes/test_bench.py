@@ -75,6 +75,22 @@ def test_a_model_s_runtimes_are_measured(world: World) -> None:
     assert all(0 < speed.watched_hz <= found.rate_hz for speed in found.speeds)
 
 
+@pytest.mark.parametrize(
+    ("camera", "shown"),
+    [("rtsp://me:hunter2@h/x", "rtsp://h/x"), ("0", "0"), ("/dev/video0", "/dev/video0")],
+)
+def test_a_camera_is_no_video_to_measure(
+    capsys: pytest.CaptureFixture[str], camera: str, shown: str
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["bench", "--video", camera])
+    assert left.value.code == 2
+    assert capsys.readouterr().err == (
+        f"oddwatch: --video {shown}: expected a file, got a camera, whose frames come no faster "
+        "than it takes them: record a minute of it, and give that\n"
+    )
+
+
 def test_what_there_is_no_video_of_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["bench", "--video", "nothing.mp4"])
