@@ -81,7 +81,7 @@ class FrameCache:
             whole = np.memmap(path, np.uint8, "r", begin, (sum(head["runs"]), *head["shape"]))
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             log.info("%s is no kept footage (%s): decoded anew", path, error)
             return None
         with suppress(OSError):

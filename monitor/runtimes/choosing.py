@@ -190,7 +190,7 @@ def cache_file() -> Path:
 def _remembered(place: Path) -> dict[str, str]:
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):  # the last of brackets in brackets
         return {}
     return content if isinstance(content, dict) else {}
 

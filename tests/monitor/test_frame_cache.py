@@ -32,10 +32,11 @@ def damaged(content: bytes) -> list[bytes]:
     flipped = bytearray(content)
     flipped[-7] ^= 1
     foreign = content.replace(b'"key": "a"', b'"key": "b"')
-    return [b"", b"\n", b"{}\n", content[:-1], content + b"x", bytes(flipped), foreign]
+    deep = b"[" * 100_000 + b"\n"
+    return [b"", b"\n", b"{}\n", deep, content[:-1], content + b"x", bytes(flipped), foreign]
 
 
-@pytest.mark.parametrize("how", range(7))
+@pytest.mark.parametrize("how", range(8))
 def test_what_is_broken_or_another_s_is_as_if_it_were_not_there(tmp_path: Path, how: int) -> None:
     FrameCache(tmp_path).kept("a", runs())
     path = tmp_path / "a.frames"

@@ -111,14 +111,24 @@ def test_a_runtime_may_come_from_a_package_of_another_name(
     assert make_runtime(MODEL).name == ("openvino" if owners else "onnxruntime")
 
 
-def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(fakes: Fakes) -> None:
+@pytest.mark.parametrize(
+    "content",
+    ["{", "[]", "[" * 100_000, '{"a":' * 100_000],
+    ids=["cut", "list", "deep list", "deep"],
+)
+def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(
+    fakes: Fakes, content: str
+) -> None:
     place = choosing.cache_file()
     place.parent.write_text("a file where its folder should be")
     assert make_runtime(MODEL).name == "onnxruntime"
     place.parent.unlink()
     place.parent.mkdir()
-    place.write_text("{")
+    place.write_text(content)
     assert make_runtime(MODEL).name == "onnxruntime"
+    fakes.made.clear()
+    assert make_runtime(MODEL).name == "onnxruntime"
+    assert fakes.made == ["onnxruntime"]  # remembered in place of it
 
 
 def test_one_that_is_broken_is_passed_over_with_one_line(
