@@ -1,13 +1,13 @@
 """Which runtime computes an exported model: the one that is asked for, or the fastest here.
 
-The fastest is measured once and remembered in the user's cache folder, by the graph's digest, the
-runtimes' versions and the CPU.
+The fastest is measured and remembered in the user's cache folder, by the graph's digest, the
+runtimes' versions, the CPU and how many of its cores this process may use. For a day: what else ran
+meanwhile cannot be told apart, and a choice that was made on a busy machine must not stay.
 """
 
 import importlib.util
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,11 +15,12 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import numpy as np
 from platformdirs import user_cache_path
 
-from monitor.cpu import cpu, has_bf16, has_vnni
+from monitor.cpu import cores, cpu, has_bf16, has_vnni
 from monitor.errors import MonitorError, UsageError
 from monitor.files import write_atomically
 from monitor.runtimes.exported import Exported, Facts
@@ -49,6 +50,7 @@ MODULES = {"opencv": "cv2"}  # where it is not the name
 REPEATS = 5  # of one clip, after a first that is not counted; their median
 MOST_S = 2.0  # of measuring one runtime
 REMEMBERED = 200  # choices; the oldest are forgotten
+HOLDS_S = 86400.0  # that a choice is not measured again for
 _TOLD: set[tuple[str, str]] = set()  # warnings, by the model's digest
 
 
@@ -128,18 +130,19 @@ def _fastest(exported: Exported, names: list[str]) -> str:
     place = cache_file()
     known = _remembered(place)
     key = _key(exported.digest, names)
-    if known.get(key) in names:
-        return known[key]
+    kept = known.pop(key, None)
+    if kept is not None and kept[0] in names and 0 <= time.time() - kept[1] < HOLDS_S:
+        return kept[0]
     seconds = measured(exported, names)
     log.info("seconds for a clip: %s", seconds)
     fastest = min(seconds, key=lambda name: seconds[name])
     if len(seconds) < len(names):
         return fastest  # not remembered: what failed may be mended
-    known[key] = fastest
-    kept = dict(list(known.items())[-REMEMBERED:])
+    known[key] = fastest, time.time()
+    newest = dict(list(known.items())[-REMEMBERED:])
     with suppress(OSError):  # measured again the next time
         place.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(place, json.dumps(kept, indent=1))
+        write_atomically(place, json.dumps(newest, indent=1))
     return fastest
 
 
@@ -187,17 +190,29 @@ def cache_file() -> Path:
     return user_cache_path("oddwatch", appauthor=False) / "runtimes.json"
 
 
-def _remembered(place: Path) -> dict[str, str]:
+def _remembered(place: Path) -> dict[str, tuple[str, float]]:
+    """Each choice, and when it was measured; the latest last."""
     try:
         content = json.loads(place.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):  # the last of brackets in brackets
         return {}
-    return content if isinstance(content, dict) else {}
+    found = content.items() if isinstance(content, dict) else ()
+    return {key: (kept[0], kept[1]) for key, kept in found if _is_choice(kept)}
+
+
+def _is_choice(kept: Any) -> bool:
+    """Those of earlier versions have no time, and are measured again."""
+    return (
+        isinstance(kept, list)
+        and len(kept) == 2
+        and isinstance(kept[0], str)
+        and isinstance(kept[1], int | float)
+    )
 
 
 def _key(digest: str, names: list[str]) -> str:
     versions = [f"{name} {_version(name)}" for name in names]
-    return sha256("\n".join([digest, *versions, cpu(), str(os.cpu_count())]).encode()).hexdigest()
+    return sha256("\n".join([digest, *versions, cpu(), str(cores())]).encode()).hexdigest()
 
 
 def _version(module: str) -> str:

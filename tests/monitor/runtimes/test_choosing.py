@@ -67,6 +67,53 @@ def test_auto_takes_the_faster_and_remembers(fakes: Fakes) -> None:
     assert fakes.made == ["onnxruntime"]
 
 
+def test_a_choice_is_measured_again_after_a_day(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine may have been busy when it was made."""
+    now = [1e9]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    make_runtime(MODEL)
+    fakes.seconds["openvino"] = 0.01
+    now[0] += choosing.HOLDS_S - 1
+    assert make_runtime(MODEL).name == "onnxruntime"
+    now[0] += 1
+    assert make_runtime(MODEL).name == "openvino"
+    fakes.seconds["onnxruntime"] = 0.001
+    assert make_runtime(MODEL).name == "openvino"
+    now[0] = 1e8  # a clock that was set back
+    assert make_runtime(MODEL).name == "onnxruntime"
+
+
+def test_a_choice_is_for_the_cores_that_a_process_may_use(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choosing, "cores", lambda: 2)
+    assert make_runtime(MODEL).name == "onnxruntime"
+    fakes.seconds["openvino"] = 0.01
+    monkeypatch.setattr(choosing, "cores", lambda: 16)
+    assert make_runtime(MODEL).name == "openvino"
+    monkeypatch.setattr(choosing, "cores", lambda: 2)
+    assert make_runtime(MODEL).name == "onnxruntime"
+
+
+def test_the_choices_that_were_made_last_are_kept(
+    fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = [1e9]
+    monkeypatch.setattr("time.time", lambda: now[0])
+    monkeypatch.setattr(choosing, "REMEMBERED", 2)
+    first, second = (Exported(FACTS, (graph,)) for graph in (b"1", b"2"))
+    make_runtime(first)
+    make_runtime(second)
+    now[0] += choosing.HOLDS_S
+    make_runtime(first)  # measured again: now it is the latest
+    make_runtime(MODEL)
+    fakes.made.clear()
+    make_runtime(first)
+    assert fakes.made == ["onnxruntime"]
+
+
 def test_what_computed_is_what_was_made(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Exported(replace(FACTS, precision="bf16"), (b"graph",))
     assert computed_by(model) == frozenset()
@@ -113,8 +160,8 @@ def test_a_runtime_may_come_from_a_package_of_another_name(
 
 @pytest.mark.parametrize(
     "content",
-    ["{", "[]", "[" * 100_000, '{"a":' * 100_000],
-    ids=["cut", "list", "deep list", "deep"],
+    ["{", "[]", '{"a": "b", "c": ["d"], "e": [1, "f"]}', "[" * 100_000, '{"a":' * 100_000],
+    ids=["cut", "list", "other", "deep list", "deep"],
 )
 def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(
     fakes: Fakes, content: str
