@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import shutil
+import time
 import zlib
 from collections.abc import Sequence
 from contextlib import suppress
@@ -30,8 +31,9 @@ Frames = NDArray[np.uint8]  # (N, C, H, W)
 log = logging.getLogger(__name__)
 
 FORMAT, VERSION = "oddwatch frames", 4  # of the layout, and of how frames are made
-SUFFIX = ".frames"
+SUFFIX, PART = ".frames", ".part"
 MOST_BYTES = 10 * 10**9  # eleven hours of one camera at the size and rate of `lite`
+LEFT_S = 3600.0  # since a partial file was written to; then whoever wrote it was killed
 LEAST_FREE = 2 * 2**30  # bytes of the disk that are left to others
 CHUNK = 2**20
 
@@ -92,7 +94,7 @@ class FrameCache:
     def _store(self, key: str, runs: Sequence[Frames]) -> bool:
         """Whether it is there now."""
         head, size = _head(key, runs), sum(run.nbytes for run in runs)
-        partial = self.folder / f".{uuid4().hex}{SUFFIX}.part"
+        partial = self.folder / f".{uuid4().hex}{SUFFIX}{PART}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if not self._room(size + len(head)):
@@ -121,20 +123,23 @@ class FrameCache:
             self._close(f"is full ({self._most_bytes / 1e9:.3g} GB; --cache-gb sets it)")
             return False
         others = sorted(self._others(), key=lambda found: found[0])
+        now_s = time.time()
         over = mine + wanted + sum(size for _, size, _ in others) - self._most_bytes
-        for _, size, path in others:
+        for used_s, size, path in others:
             if over <= 0:
                 break
+            if path.suffix == PART and now_s - used_s < LEFT_S:
+                continue  # another run is writing it
             path.unlink(missing_ok=True)
             over -= size
         return over <= 0
 
     def _others(self) -> list[tuple[float, int, Path]]:
-        """What earlier runs left: when it was used, its bytes, its place."""
+        """What other runs left or are writing: when it was used, its bytes, its place."""
         found = []
         with os.scandir(self.folder) as entries:
             for entry in entries:
-                if entry.name.endswith((SUFFIX, f"{SUFFIX}.part")) and (
+                if entry.name.endswith((SUFFIX, f"{SUFFIX}{PART}")) and (
                     entry.name.removesuffix(SUFFIX) not in self._own
                 ):
                     with suppress(FileNotFoundError):

@@ -70,6 +70,39 @@ def stored(folder: Path) -> list[Path]:
     return list(folder.iterdir())
 
 
+def test_what_another_run_is_writing_is_left_to_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = len(next(iter(stored(tmp_path / "size"))).read_bytes())
+    folder = tmp_path / "cache"
+    writing, other = FrameCache(folder), FrameCache(folder, one + 20)
+    rename = Path.replace
+
+    def meanwhile(partial: Path, place: Path) -> None:
+        monkeypatch.setattr(Path, "replace", rename)
+        assert same(other.kept("b", runs(1)), runs(1))
+        rename(partial, place)
+
+    monkeypatch.setattr(Path, "replace", meanwhile)
+    assert same(writing.kept("a", runs()), runs())
+    assert not writing.closed
+    assert [path.name for path in folder.iterdir()] == ["a.frames"]  # there was no room for b
+    assert not other.closed
+    assert other.kept("b", runs(1)) is not None  # what is whole may go
+    assert [path.name for path in folder.iterdir()] == ["b.frames"]
+
+
+def test_what_a_killed_run_left_half_written_goes(tmp_path: Path) -> None:
+    one = len(next(iter(stored(tmp_path / "size"))).read_bytes())
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    part = folder / ".0a.frames.part"
+    part.write_bytes(b"x" * one)
+    os.utime(part, (1e9, 1e9))
+    FrameCache(folder, one + 20).kept("a", runs())
+    assert [path.name for path in folder.iterdir()] == ["a.frames"]
+
+
 def test_what_is_not_a_cache_s_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("x" * 500)
     cache = FrameCache(tmp_path, 450)
