@@ -127,6 +127,13 @@ class Spread:
         maps: bool,
     ) -> Iterator[Reading]:
         """As `monitor.scored.look` gives them: the same values in the same order."""
+        try:
+            yield from self._readings(video, seen, maps=maps)
+        finally:
+            self._order = [other for other in self._order if other.name != video.name]
+            self._drop(video.name)
+
+    def _readings(self, video: Video, seen: Count, *, maps: bool) -> Iterator[Reading]:
         state = self._planned(video, maps=maps)
         frames: int | None = video.n_frames
         given = 0
@@ -146,8 +153,6 @@ class Spread:
             seen.computed |= found.computed
             yield from found.readings()
             given += len(found.index)
-        self._videos[video.name] = None
-        self._order = [other for other in self._order if other.name != video.name]
         seen.frames = frames or 0
 
     @staticmethod
@@ -174,12 +179,18 @@ class Spread:
 
     def _do_whole(self, name: str, piece: Piece) -> Scores:
         """Instead of what is left of its pieces."""
+        self._drop(name)
         self._videos[name] = _Video([whole(piece)])
+        return self._wait_for(name, whole(piece))
+
+    def _drop(self, name: str) -> None:
+        """Nobody asks any more for what waits of a video, is under way or is ready."""
+        self._videos[name] = None
         for reference, (video, _, worker) in list(self._out.items()):
             if video == name:
                 del self._out[reference]
-                self._busy[worker] -= 1
-        return self._wait_for(name, whole(piece))
+                if worker in self._busy:  # else it was the last, and let go
+                    self._busy[worker] -= 1
 
     def _hand_out(self) -> None:
         """The next pieces in order, to the workers that have the least to do."""

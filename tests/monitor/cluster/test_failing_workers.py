@@ -18,7 +18,7 @@ from monitor.cluster.spread import Spread, Worker
 from monitor.cluster.workers import How, Post
 from monitor.computed import NAMES, Computed
 from monitor.datasets import DataSet, open_data
-from monitor.errors import DeviceError, DeviceFullError, MonitorError
+from monitor.errors import DeviceError, DeviceFullError, MonitorError, SourceError
 from monitor.model import Model, load_model, save_model, versions
 from monitor.runtimes.graphs import GraphError
 from monitor.scored import score_data
@@ -153,6 +153,26 @@ def test_all_that_computed_pieces_is_in_the_report(
     report = json.loads((tmp_path / "report.json").read_text())
     assert [report[key] for key in NAMES] == ["cpu, cuda", "torch", "fp32"]
     assert any("others by torch in fp32 on cuda" in note for note in report["notes"])
+
+
+def test_a_video_that_cannot_be_read_is_given_up_once(
+    ray: Ray, data: DataSet, path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def score(piece: Piece, model: Model) -> Scores:
+        asked.append(piece.name)
+        if piece.name == data.test[0].name:
+            raise SourceError(f"{piece.name}: piece {piece.number} cannot be read")
+        return score_piece(piece, model)
+
+    monkeypatch.setattr(spread, "score_piece", score)
+    scored(ray, data, path, tmp_path, 1)
+    broken, sound = (video.name for video in data.test)
+    assert asked == [broken, sound, sound, sound]
+    report = json.loads((tmp_path / "report.json").read_text())
+    notes = [note for note in report["notes"] if broken in note]
+    assert notes == [f"{broken} is not scored: {broken}: piece 0 cannot be read"]
 
 
 def test_where_none_is_left_the_run_stops_and_what_is_done_is_kept(
