@@ -5,7 +5,9 @@ worker; what is in its folder here goes there first, and comes back at its end o
 """
 
 import hashlib
+import logging
 import os
+import platform
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,11 +19,20 @@ from typing import Any, Literal
 
 from models.detector import Log, Step
 from monitor.cluster.workers import RETRIES, How, Post, start, unseen
-from monitor.errors import ClusterError, DataSetError, MonitorError, SourceNotFoundError
+from monitor.errors import (
+    ClusterError,
+    DataSetError,
+    DeviceError,
+    DeviceFullError,
+    MonitorError,
+    SourceNotFoundError,
+)
 from monitor.files import write_atomically
 from monitor.stills.comparing import Done, Plan, Terms, Tools, is_finished, make_run, one_line
 from monitor.stills.opening import open_stills
 from monitor.stills.still import StillSet
+
+log = logging.getLogger(__name__)
 
 ASK_S = 0.5  # between questions how far runs are
 STOP_S = 120.0  # for a step to end and the files to come
@@ -67,7 +78,7 @@ class Ran:
     """What came of a run."""
 
     files: Files
-    end: Literal["done", "failed", "stopped"]
+    end: Literal["done", "failed", "stopped", "lost"]  # lost: by the worker, whose device fails
     error: str = ""
 
 
@@ -111,6 +122,10 @@ class Runner:
                 return Ran(files_in(folder), "stopped")
             except ClusterError as error:
                 return error
+            except DeviceError as error:
+                full = isinstance(error, DeviceFullError)  # of this run; it computes others
+                said = f"node {platform.node()}: {error}"
+                return Ran(files_in(folder), "failed" if full else "lost", said)
             except Exception as error:  # noqa: BLE001  as `comparing.compare` has it
                 return Ran(files_in(folder), "failed", one_line(error))
             return Ran(files_in(folder), "done")
@@ -166,6 +181,8 @@ class Runs:
     workers: list[Any] = field(default_factory=list)
     _idle: list[Any] = field(default_factory=list)
     _busy: dict[Any, _Busy] = field(default_factory=dict)  # by the reference to the result
+    _moved: list[Plan] = field(default_factory=list)  # whose worker was let go
+    _why: str = ""  # the last one was
 
     def __call__(self, plans: Sequence[Plan]) -> Iterator[Done]:
         """As `comparing.compare`, in the order in which runs end.
@@ -182,23 +199,31 @@ class Runs:
             return
         given = (self.opening, self.terms)
         self.workers = start(self.ray, Runner, self.how, *given, calls=2, most=len(waiting))
-        self._idle = list(self.workers)
+        self._idle, self._moved = list(self.workers), []
         try:
-            while waiting or self._busy:
-                while waiting and self._idle:
-                    self._give(waiting.pop(0))
-                for busy, ran in self._ended(ASK_S):
-                    busy.question = busy.question or busy.worker.told.remote()
-                    self._tell(busy, 1.0)
-                    folder = busy.plan.folder(self.out)
-                    yield Done(busy.plan, folder, error=ran.error)
-                self._ask()
+            yield from self._made(waiting)
         except KeyboardInterrupt:
             self._stop()
             raise
         finally:
             for worker in self.workers:
                 self.ray.kill(worker)
+
+    def _made(self, waiting: list[Plan]) -> Iterator[Done]:
+        while waiting or self._busy:
+            while waiting and self._idle:
+                self._give(waiting.pop(0))
+            for busy, ran in self._ended(ASK_S):
+                busy.question = busy.question or busy.worker.told.remote()
+                self._tell(busy, 1.0)
+                if ran.end == "lost" and self._let_go(busy, ran.error):
+                    waiting.insert(0, busy.plan)
+                else:
+                    yield Done(busy.plan, busy.plan.folder(self.out), error=ran.error)
+            if not self.workers:
+                yield from (self._lost(plan) for plan in waiting)
+                return
+            self._ask()
 
     def _give(self, plan: Plan) -> None:
         folder, worker = plan.folder(self.out), self._idle.pop()
@@ -218,8 +243,24 @@ class Runs:
             for gone in set(files_in(folder)) - set(ran.files):
                 (folder / gone).unlink()
             del self._busy[reference]
-            self._idle.append(busy.worker)
+            if ran.end != "lost":
+                self._idle.append(busy.worker)
             yield busy, ran
+
+    def _let_go(self, busy: _Busy, why: str) -> bool:
+        """Its device fails; whether another does its run, which may be what devices fail at."""
+        self.workers = [worker for worker in self.workers if worker is not busy.worker]
+        self.ray.kill(busy.worker)
+        again = bool(self.workers) and busy.plan not in self._moved
+        self._moved.append(busy.plan)
+        self._why = why
+        left = f"{len(self.workers)} left"
+        log.warning("a worker is let go, %s; %s: %s", left, busy.plan.label, why)
+        return again
+
+    def _lost(self, plan: Plan) -> Done:
+        """What nobody is left to do."""
+        return Done(plan, plan.folder(self.out), error=f"no worker is left: {self._why}")
 
     def _result(self, reference: Any, plan: Plan) -> Ran:
         try:

@@ -2,18 +2,21 @@
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
+from typing import Any
 
 import pytest
 
 from models.detector import Log, Step, silent
+from monitor.cluster import runs as runs_module
 from monitor.cluster.ray_link import connected
 from monitor.cluster.runs import Opening, Ran, Runner, Runs, digest_of_set
 from monitor.cluster.workers import How, Post
-from monitor.errors import ClusterError
+from monitor.errors import ClusterError, DeviceError, DeviceFullError, MonitorError
 from monitor.model import versions
 from monitor.progress import quiet
 from monitor.stills.comparing import MODEL, Done, Plan, Terms, Tools, compare
@@ -129,6 +132,104 @@ def test_a_node_that_does_not_see_the_data_says_so(
         found = Runner(post, opening, terms).run(PLANS[0], {})
         assert isinstance(found, ClusterError)
         assert f"does not see {path}: expected the data at the same place" in str(found)
+
+
+class Here:
+    """A Ray that makes a run when its result is asked for; says whose it is."""
+
+    exceptions = SimpleNamespace(RayError=LookupError)
+
+    def __init__(self) -> None:
+        self.workers: list[Runner] = []
+        self.killed: list[Runner] = []
+        self.now: Runner | None = None
+
+    def cluster_resources(self) -> dict[str, float]:
+        return {"CPU": 8}
+
+    def remote(self, kind: type[Runner]) -> SimpleNamespace:
+        def start(*given: Any) -> SimpleNamespace:
+            worker = kind(*given)
+            self.workers.append(worker)
+            run = SimpleNamespace(remote=lambda *order: partial(self.run, worker, *order))
+            told = SimpleNamespace(remote=lambda: worker.told)
+            return SimpleNamespace(worker=worker, run=run, told=told)
+
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=start))
+
+    def run(self, worker: Runner, plan: Plan, files: Mapping[str, bytes]) -> object:
+        assert worker not in self.killed
+        self.now = worker
+        return worker.run(plan, files)
+
+    def wait(self, references: list[Any], **_: object) -> tuple[list[Any], object]:
+        return references[:1], references[1:]
+
+    def get(self, reference: Callable[[], object]) -> object:
+        return reference()
+
+    def kill(self, handle: SimpleNamespace) -> None:
+        self.killed.append(handle.worker)
+
+
+def made(
+    monkeypatch: pytest.MonkeyPatch, fails: Callable[[Here, Plan], MonitorError | None]
+) -> tuple[Here, list[tuple[int, str]]]:
+    """Runs that only fail, where they should; by whom each was made."""
+    here, by = Here(), list[tuple[int, str]]()
+
+    def make(plan: Plan, _data: StillSet, _terms: Terms, folder: Path, _tools: Tools) -> None:
+        assert here.now is not None
+        by.append((here.workers.index(here.now), f"{plan.label} {plan.seed}"))
+        was = (folder / "kept").read_text() if (folder / "kept").exists() else ""
+        (folder / "kept").write_text(f"{was}{by[-1][0]}")
+        if error := fails(here, plan):
+            raise error
+
+    monkeypatch.setattr(runs_module, "make_run", make)
+    return here, by
+
+
+GONE = DeviceError("device cuda failed (CUDA error: gone)")
+
+
+def run_all(here: Here, data: StillSet, terms: Terms, out: Path) -> list[Done]:
+    runs = Runs(here, opening_of(data), terms, out, TOOLS, How("cpu", workers=2))  # type: ignore[arg-type]
+    return list(runs(PLANS))
+
+
+def test_a_worker_whose_device_fails_gets_no_more_runs(
+    data: StillSet, terms: Terms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, by = made(monkeypatch, lambda here, _: GONE if here.now is here.workers[1] else None)
+    done = run_all(here, data, terms, tmp_path)
+    assert [item.error for item in done] == ["", "", ""]
+    assert [who for who, _ in by] == [1, 0, 0, 0]
+    assert [label for _, label in by].count(by[0][1]) == 2
+    first = next(item for item in done if f"{item.plan.label} {item.plan.seed}" == by[0][1])
+    assert (first.folder / "kept").read_text() == "10"  # it went on with what was there
+    assert here.killed == [here.workers[1], here.workers[0]]
+
+
+def test_where_no_worker_is_left_all_runs_say_why(
+    data: StillSet, terms: Terms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, by = made(monkeypatch, lambda _here, _plan: GONE)
+    done = run_all(here, data, terms, tmp_path)
+    assert [who for who, _ in by] == [1, 0]
+    assert len(done) == len(PLANS)
+    assert all(str(GONE) in item.error for item in done)
+
+
+def test_a_device_without_memory_for_one_run_makes_the_others(
+    data: StillSet, terms: Terms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = DeviceFullError("device cuda failed (out of memory)")
+    here, by = made(monkeypatch, lambda _, plan: full if plan == PLANS[0] else None)
+    done = run_all(here, data, terms, tmp_path)
+    assert len(by) == len(PLANS)
+    assert ["out of memory" in item.error for item in done if item.plan == PLANS[0]] == [True]
+    assert sum(not item.error for item in done) == 2
 
 
 def test_a_run_that_fails_is_told_and_its_files_come_back(data: StillSet, terms: Terms) -> None:
