@@ -31,6 +31,9 @@ from monitor.model import Model, load_model
 from monitor.runtimes import runtime_of
 from monitor.runtimes.choosing import installed, make_runtime
 
+Bytes = NDArray[np.uint8]  # (B, T, C, H, W)
+Way = Callable[[Bytes], object]
+
 CLIPS = 16  # to quantise by
 
 
@@ -71,27 +74,27 @@ def made(preset: str, options: argparse.Namespace) -> Model:
 def measure(preset: str, options: argparse.Namespace) -> None:
     model = made(preset, options)
     spec = model.detector.spec
-    shape = (CLIPS, spec.length, spec.channels, *spec.size)
+    shape = (max(CLIPS, options.repeats + 1), spec.length, spec.channels, *spec.size)
     clips = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-    ways: dict[str, Callable[[], object]] = {}
+    ways: dict[str, Way] = {}
     detector = model.trained()
     if isinstance(detector, FramePrediction):
-        ways["torch, plain"] = Plain(detector, clips[:1])
-    ways["torch, eager"] = lambda: runtime_of(model.detector).examine(clips[:1])
+        ways["torch, plain"] = Plain(detector)
+    ways["torch, eager"] = runtime_of(model.detector).examine
     for form in ("openvino", "onnx"):
         whole = unquantised(model, form)  # type: ignore[arg-type]
         exports = [whole, in_bf16(whole)] if form == "openvino" and has_bf16() else [whole]
         if not options.no_int8:
-            exports.append(quantised_for_speed(whole, list(clips)))
+            exports.append(quantised_for_speed(whole, list(clips[:CLIPS])))
         for exported in exports:
             for name in installed(exported.facts):
                 if form == "onnx" and name == "openvino":
                     continue  # its own format is there
                 runtime = make_runtime(exported, name, options.threads)
                 what = f"{name}, {exported.facts.precision}"
-                ways[what] = lambda runtime=runtime: runtime.examine(clips[:1])  # type: ignore[misc]
+                ways[what] = runtime.examine
     clock = time.process_time if options.processor else time.perf_counter
-    seconds = turns(ways, options.repeats, clock)
+    seconds = turns(ways, clips, options.repeats, clock)
     print(f"\n{model.detector.name} {model.preset}, {spec.size[0]}x{spec.size[1]}")
     first = next(iter(ways))
     print(f"{'':24}{'ms a clip':>12}{f'times {first[7:]}':>14}{'times eager':>14}")
@@ -103,14 +106,13 @@ def measure(preset: str, options: argparse.Namespace) -> None:
 class Plain:
     """A frame predictor as one writes it first; gives the PSNR of one clip."""
 
-    def __init__(self, detector: FramePrediction, clip: NDArray[np.uint8]) -> None:
+    def __init__(self, detector: FramePrediction) -> None:
         self.config, self.stride = detector.config, detector.spec.stride
         self.net = copy.deepcopy(detector.network).to(memory_format=torch.contiguous_format)
-        self.clip = torch.from_numpy(clip)
 
     @torch.inference_mode()
-    def __call__(self) -> float:  # noqa: D102
-        config, clip = self.config, self.clip.float() / 127.5 - 1
+    def __call__(self, clips: Bytes) -> float:  # noqa: D102
+        config, clip = self.config, torch.from_numpy(clips).float() / 127.5 - 1
         seen = clip[:, : -(config.gap // self.stride) : max(1, config.stride // self.stride)]
         x = F.pixel_unshuffle(seen.flatten(1, 2), self.net.unshuffle)
         skips = []
@@ -126,13 +128,15 @@ class Plain:
 
 
 def turns(
-    ways: dict[str, Callable[[], object]], repeats: int, clock: Callable[[], float]
+    ways: dict[str, Way], clips: Bytes, repeats: int, clock: Callable[[], float]
 ) -> dict[str, float]:
+    """Of a clip that was not seen before each time: flows are remembered."""
     found: dict[str, list[float]] = {what: [] for what in ways}
     for repeat in range(repeats + 1):  # the first is not counted
+        clip = clips[repeat : repeat + 1]
         for what, way in ways.items():
             began = clock()
-            way()
+            way(clip)
             if repeat:
                 found[what].append(clock() - began)
     return {what: median(taken) for what, taken in found.items()}
