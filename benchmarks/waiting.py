@@ -46,11 +46,11 @@ def main() -> None:
 
 
 @contextmanager
-def busy(count: int) -> Iterator[None]:
+def busy(count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
     """So many processes that add."""
     others = [subprocess.Popen([sys.executable, "-c", ADDS]) for _ in range(count)]
     try:
-        yield
+        yield others
     finally:
         for other in others:
             other.kill()

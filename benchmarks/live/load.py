@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,6 +76,13 @@ class Asked:
 
 
 def row(asked: Asked, folder: Path) -> str:
+    with watched(asked, folder) as (engine, server):
+        return measured(engine, psutil.Process(server.pid), asked)
+
+
+@contextmanager
+def watched(asked: Asked, folder: Path) -> Iterator[tuple[RunningEngine, RtspServer]]:
+    """All cameras scored, and the seconds for warming up over."""
     folder.mkdir()
     stream = encode_loop(folder / "quiet.h264", frames=200, picture=quiet)
     server = RtspServer(mounts={f"/{i}": stream for i in range(asked.cameras)})
@@ -88,7 +97,7 @@ def row(asked: Asked, folder: Path) -> str:
             engine.running(180)
             engine.wait(lambda: all(c["scored_at"] for c in engine.ask("/api/cameras")), 180)
             time.sleep(asked.warm_s)
-            return measured(engine, psutil.Process(server.pid), asked)
+            yield engine, server
 
 
 @dataclass(frozen=True)
