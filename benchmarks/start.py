@@ -30,6 +30,8 @@ ASKED_S = {"--help": 0.5, "inspect": 2.0, "engine": 5.0}
 def main() -> None:
     options = arguments()
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    if options.without_byte_code:
+        os.environ |= {"PYTHONDONTWRITEBYTECODE": "1", "PYTHONPYCACHEPREFIX": os.devnull}
     ways: dict[str, Callable[[], Cost]] = {"--help": lambda: command("--help")}
     if options.stills:
         words = ("inspect", str(options.stills), str(options.picture), "--json")
@@ -54,6 +56,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--model", type=Path, help="a model for video")
     parser.add_argument("--video", type=Path, help="for it to watch")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument(
+        "--without-byte-code", action="store_true", help="of any module, the standard library's too"
+    )
     return parser.parse_args()
 
 
