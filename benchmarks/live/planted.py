@@ -1,12 +1,12 @@
 """Anomalies planted in live streams: how soon are they told, and is anything else?
 
-    python -m benchmarks.live.planted --minutes 6 [--model MODEL] [--cameras 2]
+    python -m benchmarks.live.planted --minutes 6 [--model MODEL] [--cameras 2] [--keep FOLDER]
 
-The real engine with a real model, trained on the scene without its events unless one is given. In
-each of the `--cameras` streams something red runs against the traffic for five of every thirty
-seconds. When that begins is seen by a reader of the same stream; when it is told, by a webhook.
-Beside them a calm camera, in whose scene nothing happens, is held still, cut off and brought back,
-and the light of its scene goes off and on: of that no alert may come.
+The real engine with a real model, trained on --learned seconds of the scene without its events
+unless one is given. In each of the `--cameras` streams something red runs against the traffic for
+five of every thirty seconds. When that begins is seen by a reader of the same stream; when it is
+told, by a webhook. Beside them a calm camera, in whose scene nothing happens, is held still, cut
+off and brought back, and the light of its scene goes off and on: of that no alert may come.
 """
 
 import argparse
@@ -55,11 +55,14 @@ def main() -> None:
     parser.add_argument("--cameras", type=int, default=2)
     parser.add_argument("--model", type=Path)
     parser.add_argument("--detector", default="fusion")
+    parser.add_argument("--learned", type=float, default=LEARNED_S, help="seconds of footage")
+    parser.add_argument("--keep", type=Path, help="a folder where store and evidence stay")
     asked = parser.parse_args()
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        model = asked.model or trained(asked.detector, place, seconds=LEARNED_S, minutes=2)
+        place = asked.keep or Path(folder)
+        place.mkdir(parents=True, exist_ok=True)
+        model = asked.model or trained(asked.detector, place, seconds=asked.learned, minutes=2)
         sys.exit(not run(place, model, asked.cameras, asked.minutes))
 
 
