@@ -23,12 +23,25 @@ class Parts:
     apart: tuple[Segment, ...]  # nothing but perhaps thresholds
 
 
-def learned_of(segments: Iterable[Segment]) -> Stretches:
-    """What is noted of the segments that a model learns from, by the place of their videos."""
-    found: Stretches = {}
+def learned_of(segments: Iterable[Segment], earlier: Mapping[str, Any] | None = None) -> Stretches:
+    """What is noted of the segments that a model learns from, by the place of their videos.
+
+    With what its earlier provenance notes, where it goes on learning.
+    """
+    noted: Stretches = (earlier or {}).get("learned", {})
+    found = {place: list(stretches) for place, stretches in noted.items()}
     for segment in segments:
         found.setdefault(_place(segment.video), []).append([segment.start, segment.stop])
-    return {place: sorted(stretches) for place, stretches in found.items()}
+    return {place: _united(stretches) for place, stretches in found.items()}
+
+
+def apart_of(segments: Iterable[Segment], learned: Stretches) -> tuple[Segment, ...]:
+    """What is left of the segments without what was learned from."""
+    return tuple(
+        piece
+        for segment in segments
+        for piece in _beside(segment, learned.get(_place(segment.video), []))
+    )
 
 
 def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
@@ -39,22 +52,34 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
         SourceError: If none can be read, or one cannot and the set was opened as strict.
     """
     noted: Stretches = provenance.get("learned", {})
-    learned: list[Segment] = []
-    apart: list[Segment] = []
-    for whole in whole_segments(readable(data.train or data.test, [])):
-        stretches = noted.get(_place(whole.video), [])
-        learned += (replace(whole, start=start, stop=stop) for start, stop in stretches)
-        apart += _beside(whole, stretches)
-    return Parts(tuple(learned), tuple(apart))
+    whole = whole_segments(readable(data.train or data.test, []))
+    learned = tuple(
+        replace(segment, start=start, stop=min(stop, segment.stop))
+        for segment in whole
+        for start, stop in noted.get(_place(segment.video), [])
+        if start < segment.stop
+    )
+    return Parts(learned, apart_of(whole, noted))
 
 
-def _beside(whole: Segment, stretches: list[list[int]]) -> Iterator[Segment]:
-    """What the stretches leave of a video; they are in order and share no frame."""
-    begin = whole.start
-    for start, stop in [*stretches, [whole.stop, whole.stop]]:
-        if start > begin:
-            yield replace(whole, start=begin, stop=start)
-        begin = stop
+def _beside(segment: Segment, stretches: list[list[int]]) -> Iterator[Segment]:
+    """What the stretches leave of it; they are in order and share no frame."""
+    begin = segment.start
+    for start, stop in [*stretches, [segment.stop, segment.stop]]:
+        if begin < (end := min(start, segment.stop)):
+            yield replace(segment, start=begin, stop=end)
+        begin = max(begin, stop)
+
+
+def _united(stretches: list[list[int]]) -> list[list[int]]:
+    """In order; those that meet are one."""
+    found: list[list[int]] = []
+    for start, stop in sorted(stretches):
+        if found and start <= found[-1][1]:
+            found[-1] = [found[-1][0], max(stop, found[-1][1])]
+        else:
+            found.append([start, stop])
+    return found
 
 
 def _place(video: Video) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule
-from monitor.apart import learned_of, parted
+from monitor.apart import apart_of, learned_of, parted
 from monitor.calibration import Recording, calibrate
 from monitor.clips import FASTER
 from monitor.datasets import DataSet
@@ -96,6 +96,7 @@ def train_model(  # noqa: PLR0913
     rate_hz: float | None = None,
     false_alarms_per_day: float = FALSE_ALARMS_PER_DAY,
     path: Path | None = None,
+    earlier: Mapping[str, Any] | None = None,
     cache: FrameCache | None = None,
     log: Log = silent,
     progress: Progress = quiet,
@@ -118,6 +119,8 @@ def train_model(  # noqa: PLR0913
         false_alarms_per_day: What the threshold is set for. Too little footage to promise that
             is said in the calibration; too little for any threshold leaves it None, with a note.
         path: Where to save.
+        earlier: Provenance of a detector that goes on learning: what it learned from before sets
+            no threshold either.
         cache: Of decoded frames, from epoch to epoch and for the next training; None: none.
         log: Called after every step.
         progress: Called during calibration.
@@ -136,6 +139,7 @@ def train_model(  # noqa: PLR0913
     parts = split_normal(footage.videos)
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
+    model.provenance["learned"] = learned_of((*parts.fit, *parts.held_out), earlier)
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
     _fit(model, parts, budget, seed, keeper, cache)
     if not ranks.is_first():
@@ -144,7 +148,8 @@ def train_model(  # noqa: PLR0913
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        model, recordings = _calibrated(model, parts.calibration, false_alarms_per_day, progress)
+        apart = apart_of(parts.calibration, model.provenance["learned"])
+        model, recordings = _calibrated(model, apart, false_alarms_per_day, progress)
         model = _raised(model, recordings, (*parts.fit, *parts.held_out), progress)
     except CalibrationError as error:
         note(model.provenance, f"not calibrated: {error}")
@@ -260,7 +265,6 @@ def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dic
         "rate_hz": footage.rate_hz,
         "videos": len(footage.videos),
         "frames": {name: count_frames(part) for name, part in vars(parts).items()},
-        "learned": learned_of((*parts.fit, *parts.held_out)),
         "seconds": {name: sum(s.seconds for s in part) for name, part in vars(parts).items()},
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),

@@ -144,7 +144,7 @@ def train(
     device = choose_device(device)
     options = options_of(detector, settings or [])
     footage = open_data(data, layout=layout, strict=strict)
-    started, preset = (
+    started, preset, earlier = (
         _resumed(out, detector, preset, options, footage, device)
         if resume
         else _new(detector, preset or "lite", options, footage, seed)
@@ -165,6 +165,7 @@ def train(
             rate_hz=fps,
             false_alarms_per_day=per_day,
             path=out,
+            earlier=earlier,
             cache=cache,
             log=log,
             progress=work.frames,
@@ -181,12 +182,12 @@ def train(
 
 def _new(
     name: str, preset: str, options: dict[str, Any], data: "DataSet", seed: int
-) -> "tuple[Detector, str]":
+) -> "tuple[Detector, str, None]":
     from models.errors import OptionError
     from monitor.pipeline import new_detector
 
     try:
-        return new_detector(name, preset, options, data, seed=seed), preset
+        return new_detector(name, preset, options, data, seed=seed), preset, None
     except OptionError as error:
         raise UsageError(str(error)) from error
 
@@ -198,8 +199,8 @@ def _resumed(
     options: dict[str, Any],
     data: "DataSet",
     device: str,
-) -> "tuple[Detector, str]":
-    """The detector to go on with; its file's options stay as they are."""
+) -> "tuple[Detector, str, dict[str, Any]]":
+    """The detector to go on with, its preset and origin; its file's options stay as they are."""
     from monitor.keeping import unfinished
     from monitor.model import load_model
 
@@ -209,7 +210,7 @@ def _resumed(
     check_same(found, (model.preset, preset), name, options, path)
     for video in data.train[:1]:
         model.check_picture(video.size, f"--resume: {video.path}")
-    return found, model.preset
+    return found, model.preset, model.provenance
 
 
 def _as_json(model: "Model", out: Path, picture: Path | None) -> dict[str, Any]:

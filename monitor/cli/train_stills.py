@@ -51,6 +51,7 @@ class _Start:
     preset: str
     seed: int  # of the split too, so a resumed training has that of its file
     augment: "Augmentation"
+    earlier: dict[str, Any] | None = None  # the file's provenance, where it goes on
 
 
 def train_on_stills(asked: Asked) -> None:
@@ -90,6 +91,7 @@ def train_on_stills(asked: Asked) -> None:
             augment=start.augment,
             false_alarm_share=share,
             path=asked.out,
+            earlier=start.earlier,
             strict=asked.strict,
             cache=cache,
             log=log,
@@ -151,7 +153,7 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
             "apart for its threshold can be told there only: leave --resume out to start anew"
         )
     augment = Augmentation.parse(facts["augment"] if asked.augment is None else asked.augment)
-    return _Start(model.trained(), model.preset, int(facts["seed"]), augment)
+    return _Start(model.trained(), model.preset, int(facts["seed"]), augment, facts)
 
 
 def still_calibration_lines(model: "StillModel") -> list[str]:

@@ -15,19 +15,31 @@ class StillParts:
     apart: tuple[Still, ...]  # nothing but perhaps thresholds
 
 
-def learned_of_stills(stills: Iterable[Still], data: StillSet) -> list[str]:
-    """What is noted of the pictures that a model learns from: their places."""
-    return [_place(still, data) for still in stills]
+def learned_of_stills(
+    stills: Iterable[Still], data: StillSet, earlier: Mapping[str, Any] | None = None
+) -> list[str]:
+    """What is noted of the pictures that a model learns from: their places.
+
+    With what its earlier provenance notes, where it goes on learning.
+    """
+    noted = (earlier or {}).get("learned", ())
+    return sorted({*noted, *(_place(still, data) for still in stills)})
 
 
 def parted_stills(provenance: Mapping[str, Any], data: StillSet) -> StillParts:
     """The normal pictures of a set, as the model with that provenance saw them."""
+    normal = data.train or tuple(still for still in data.test if still.label is not True)
+    apart = apart_of_stills(normal, data, provenance)
+    kept = set(apart)
+    return StillParts(tuple(still for still in normal if still not in kept), apart)
+
+
+def apart_of_stills(
+    stills: Iterable[Still], data: StillSet, provenance: Mapping[str, Any]
+) -> tuple[Still, ...]:
+    """Those of the set's pictures that the model did not learn from."""
     noted = set(provenance.get("learned", ()))
-    learned: list[Still] = []
-    apart: list[Still] = []
-    for still in data.train or (still for still in data.test if still.label is not True):
-        (learned if _place(still, data) in noted else apart).append(still)
-    return StillParts(tuple(learned), tuple(apart))
+    return tuple(still for still in stills if _place(still, data) not in noted)
 
 
 def _place(still: Still, data: StillSet) -> str:

@@ -31,7 +31,7 @@ from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
 from monitor.scoring import device_of
-from monitor.stills.apart import learned_of_stills, parted_stills
+from monitor.stills.apart import apart_of_stills, learned_of_stills, parted_stills
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, save_still_model
 from monitor.stills.split import StillSplit, split_stills
@@ -116,6 +116,7 @@ def train_stills(  # noqa: PLR0913
     augment: "Augmentation | None" = None,
     false_alarm_share: float = FALSE_ALARM_SHARE,
     path: Path | None = None,
+    earlier: Mapping[str, Any] | None = None,
     strict: bool = False,
     cache: FrameCache | None = None,
     log: Log = silent,
@@ -137,6 +138,8 @@ def train_stills(  # noqa: PLR0913
         false_alarm_share: Of normal pictures, what the threshold is set for. Too few pictures to
             promise that is said in the calibration; too few for any leave it None, with a note.
         path: Where to save.
+        earlier: Provenance of a detector that goes on learning: what it learned from before sets
+            no threshold either.
         strict: A picture that cannot be read ends it, in place of being left out and counted.
         cache: Of decoded pictures, for the next training; None: none.
         log: Called after every step.
@@ -158,6 +161,8 @@ def train_stills(  # noqa: PLR0913
     parts = split_stills(data.train, seed)
     _check_varied(parts.fit, detector, strict=strict)
     model = StillModel(detector, preset, None, _provenance(data, parts, seed, augment, detector))
+    learned = learned_of_stills((*parts.fit, *parts.held_out), data, earlier)
+    model.provenance["learned"] = learned
     keeper = Keeper(model.provenance, path, lambda place: save_still_model(model, place), log)
     _fit(model, parts, budget, (seed, augment), keeper, cache, strict=strict)
     if not ranks.is_first():
@@ -166,7 +171,8 @@ def train_stills(  # noqa: PLR0913
         save_still_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        model = _calibrated(model, parts.calibration, false_alarm_share, progress, strict=strict)
+        apart = apart_of_stills(parts.calibration, data, model.provenance)
+        model = _calibrated(model, apart, false_alarm_share, progress, strict=strict)
     except CalibrationError as error:
         note(model.provenance, f"not calibrated: {error}")
     except (KeyboardInterrupt, MonitorError):
@@ -278,7 +284,6 @@ def _provenance(
         "interrupted": False,
         "source_size": list(_first_size(data)),
         "pictures": parts.counts(),
-        "learned": learned_of_stills((*parts.fit, *parts.held_out), data),
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
         "notes": [*data.notes, *parts.notes(), *remarks],

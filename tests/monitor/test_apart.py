@@ -1,13 +1,14 @@
 """What a model learned from is known again, whatever it is called."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.apart import learned_of, parted
+from monitor.apart import apart_of, learned_of, parted
 from monitor.datasets import DataSet, open_data
-from monitor.training import Segment, split_normal
+from monitor.training import Segment, split_normal, whole_segments
 from tests.monitor.footage import write_clip, write_set
 
 
@@ -49,7 +50,7 @@ def test_so_is_a_part_of_it(root: Path, part: str, apart: list[str], learned: in
 def test_what_is_around_it_is_new(root: Path) -> None:
     facts = provenance(open_data(root / "training" / "frames" / "02"))
     parts = parted(facts, open_data(root))
-    assert names(parts.learned) == ["02", "02"]  # learned from, and held out
+    assert names(parts.learned) == ["02"]
     assert sorted(names(parts.apart)) == [f"{i:02d}" for i in range(9)]
     ends = [(s.start, s.stop) for s in parts.apart if Path(s.video.path).name == "02"]
     assert ends[0][0] > 0
@@ -69,6 +70,29 @@ def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
     facts = provenance(open_data(root))
     write_clip(root / "training" / "frames" / "0a", 3, seed=1)
     assert sorted(names(parted(facts, open_data(root)).apart)) == ["07", "0a"]
+
+
+def test_what_an_earlier_training_learned_from_stays_noted(root: Path) -> None:
+    facts = provenance(open_data(root))
+    write_clip(root / "training" / "frames" / "0a", 3, seed=1)
+    parts = split_normal(open_data(root).train)
+    noted = learned_of((*parts.fit, *parts.held_out), facts)
+    assert len(noted) == 10
+    assert apart_of(parts.calibration, noted) == ()  # learned from, before the set grew
+    assert names(parted({"learned": noted}, open_data(root)).apart) == []
+
+
+def test_stretches_are_united_and_what_is_between_them_is_apart(tmp_path: Path) -> None:
+    write_clip(tmp_path / "door", 20, seed=1)
+    (whole,) = whole_segments(open_data(tmp_path / "door").train)
+    parts = [replace(whole, start=a, stop=b) for a, b in ((12, 30), (2, 5), (4, 8), (8, 9))]
+    noted = learned_of(parts)
+    assert list(noted.values()) == [[[2, 9], [12, 30]]]
+    assert [(s.start, s.stop) for s in apart_of([whole], noted)] == [(0, 2), (9, 12)]
+    late = replace(whole, start=4, stop=11)
+    assert [(s.start, s.stop) for s in apart_of([late], noted)] == [(9, 11)]
+    learned = parted({"learned": noted}, open_data(tmp_path / "door")).learned
+    assert [(s.start, s.stop) for s in learned] == [(2, 9), (12, 20)]
 
 
 def test_of_a_video_what_was_kept_apart_and_what_came_later_is_apart(tmp_path: Path) -> None:

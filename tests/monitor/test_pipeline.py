@@ -294,6 +294,17 @@ def test_going_on_adds_steps(footage: Path, tmp_path: Path) -> None:
     assert any(not torch.equal(value, after[name]) for name, value in before.items())
 
 
+def test_what_was_learned_from_before_sets_no_threshold(footage: Path, tmp_path: Path) -> None:
+    first = train(footage, tmp_path / "m.pt")
+    video = str(Path(open_data(footage).train[0].path).resolve())
+    earlier = {"learned": first.provenance["learned"] | {video: [[0, 10_000]]}}
+    loaded = load_model(tmp_path / "m.pt")
+    model = train_model(loaded.trained(), open_data(footage), budget=STEPS, earlier=earlier)
+    assert model.provenance["learned"][video] == [[0, 10_000]]
+    others = first.calibrated().readings * 2 / 3  # of three videos one is not taken
+    assert model.calibrated().readings == pytest.approx(others, abs=2)
+
+
 def test_calibrating_anew_keeps_the_detector_and_changes_the_promise(
     footage: Path, tmp_path: Path, trained: Model
 ) -> None:
