@@ -3,6 +3,7 @@
 By whatever name either is given: a data set, a link to it, a folder or a video in it.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,8 @@ from typing import Any
 from monitor.datasets import DataSet, Video
 from monitor.footage import readable
 from monitor.training import Segment, whole_segments
+
+log = logging.getLogger(__name__)
 
 Stretches = dict[str, list[list[int]]]  # [first frame, the one after the last] of each video
 
@@ -51,6 +54,7 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
         DataSetError: If a video has no known end (a live camera).
         SourceError: If none can be read, or one cannot and the set was opened as strict.
     """
+    warn_of_no_note(provenance)
     noted: Stretches = provenance.get("learned", {})
     whole = whole_segments(readable(data.train or data.test, []))
     learned = tuple(
@@ -60,6 +64,15 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
         if start < segment.stop
     )
     return Parts(learned, apart_of(whole, noted))
+
+
+def warn_of_no_note(provenance: Mapping[str, Any]) -> None:
+    """Say so, where a model learned from something and does not note from what."""
+    if "data" in provenance and "learned" not in provenance:
+        log.warning(
+            "the model is of an earlier version, which did not note what it learned from: nothing "
+            "can be left out here; name what it did not learn from, or train it again"
+        )
 
 
 def _beside(segment: Segment, stretches: list[list[int]]) -> Iterator[Segment]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from monitor.apart import warn_of_no_note
 from monitor.stills.still import Still, StillSet
 
 
@@ -28,6 +29,7 @@ def learned_of_stills(
 
 def parted_stills(provenance: Mapping[str, Any], data: StillSet) -> StillParts:
     """The normal pictures of a set, as the model with that provenance saw them."""
+    warn_of_no_note(provenance)
     normal = data.train or tuple(still for still in data.test if still.label is not True)
     apart = apart_of_stills(normal, data, provenance)
     kept = set(apart)

@@ -66,6 +66,13 @@ def test_links_lead_there_and_other_footage_is_new(root: Path, tmp_path: Path) -
     assert names(parted({}, open_data(root / "training" / "frames" / "02")).apart) == ["02"]
 
 
+def test_a_model_that_notes_nothing_is_warned_of(
+    root: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert len(parted({"data": str(root)}, open_data(root)).apart) == 9
+    assert "nothing can be left out" in caplog.text
+
+
 def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
     facts = provenance(open_data(root))
     write_clip(root / "training" / "frames" / "0a", 3, seed=1)
