@@ -45,7 +45,7 @@ ENGINE = (
 DASHBOARD = ("httpx", "httpx_sse", "textual", "textual_image", "textual_plot")
 ELSEWHERE = (
     "run it where all of oddwatch is installed; what oddwatch export wrote there is taken here by "
-    "score, inspect, calibrate and watch"
+    "score, inspect, calibrate, watch and bench"
 )
 
 

@@ -158,6 +158,8 @@ def test_it_is_small_and_scores_and_watches(edge: Edge, world: World) -> None:
     film = next((world.data / "testing" / "frames").iterdir())
     edge.oddwatch("watch", film, "--model", world.onnx_file, "--headless", "-o", "watched")
     assert (edge.folder / "watched" / "events.db").exists()
+    told = edge.oddwatch("bench", "--model", world.onnx_file, "--rate", 2, "--json")
+    assert "onnxruntime" in told
     edge.oddwatch("calibrate", world.onnx_file, world.data, "-o", edge.folder / "again.oddwatch")
 
 
