@@ -12,7 +12,9 @@ from monitor.errors import UsageError
 EXTRAS = {  # of pyproject.toml, by the package that is imported
     "nncf": "export",
     "onnx": "export",
+    "onnxruntime": "edge",
     "onnxscript": "export",
+    "openvino": "edge",
     "psycopg": "postgres",
     "ray": "cluster",
     "textual_serve": "web",

@@ -23,6 +23,7 @@ from platformdirs import user_cache_path
 from monitor.cpu import cores, cpu, has_bf16, has_vnni
 from monitor.errors import MonitorError, UsageError
 from monitor.files import write_atomically
+from monitor.missing import to_have
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
     Bytes,
@@ -108,7 +109,7 @@ def check_takes(facts: Facts, wanted: str) -> None:
         if not installed(facts):
             raise UsageError(
                 f"a model exported to {facts.graph} needs {' or '.join(takes)}, not installed "
-                f"here: pip install {takes[-1]}"
+                f"here: {to_have(takes[-1])}"
             )
     elif wanted not in takes:
         raise UsageError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.cpu import cores, has_bf16
 from monitor.errors import MonitorError, UsageError
+from monitor.missing import to_have
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.runtime import ClipFrames, Found
 from monitor.runtimes.silent import load_onnxruntime, load_openvino
@@ -242,7 +243,7 @@ def _missing(name: str, error: ImportError) -> UsageError:
         return UsageError(
             f"{name} is installed but cannot be imported: {_first_line(error)}; install it again"
         )
-    return UsageError(f"runtime {name} needs {name}, not installed here: pip install {name}")
+    return UsageError(f"runtime {name} needs {name}, not installed here: {to_have(name)}")
 
 
 def _first_line(error: Exception) -> str:

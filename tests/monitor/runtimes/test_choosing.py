@@ -16,6 +16,7 @@ from monitor.errors import UsageError
 from monitor.runtimes import Exported, Facts, choosing, computed_by, graphs
 from monitor.runtimes.choosing import make_runtime
 from monitor.runtimes.graphs import GraphError, Run, onnxruntime_run, openvino_run
+from tests.monitor.hidden import hide
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
 MODEL = Exported(FACTS, (b"graph",))
@@ -234,18 +235,24 @@ def test_one_that_is_asked_for_is_taken(fakes: Fakes) -> None:
     assert fakes.made == ["openvino"]
 
 
+@pytest.mark.parametrize("torch", [True, False])
 def test_none_installed_says_how_to_install_it_and_not_torch(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, *, torch: bool
 ) -> None:
+    if not torch:
+        hide(monkeypatch, "torch")
+    one, other = (
+        r"'oddwatch\[edge\]'$" if torch else f"{name}$" for name in ("onnxruntime", "openvino")
+    )
     monkeypatch.setattr(choosing, "installed", lambda _facts: [])
-    said = "exported to onnx needs openvino or onnxruntime, not installed here: pip install onnxru"
-    with pytest.raises(UsageError, match=said):
+    said = "exported to onnx needs openvino or onnxruntime, not installed here: pip install "
+    with pytest.raises(UsageError, match=said + one):
         make_runtime(MODEL)
     own = Exported(replace(FACTS, graph="openvino"), (b"graph", b"weights"))
-    with pytest.raises(UsageError, match=r"needs openvino, .*: pip install openvino$"):
+    with pytest.raises(UsageError, match=f"needs openvino, .*: pip install {other}"):
         make_runtime(own)
     monkeypatch.setitem(sys.modules, "openvino", None)
-    with pytest.raises(UsageError, match=r"needs openvino, not .*: pip install openvino$"):
+    with pytest.raises(UsageError, match=f"needs openvino, not .*: pip install {other}"):
         openvino_run(MODEL)
 
 
