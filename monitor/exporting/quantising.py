@@ -18,6 +18,7 @@ from models.errors import ExportError
 from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
+from monitor.exporting.joins import keep_joins
 from monitor.exporting.layers import onnx_operations, openvino_operations, parted
 from monitor.missing import to_have
 from monitor.runtimes import Exported
@@ -117,6 +118,8 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         raise ExportError(
             f"{exported.name} as {form} cannot be quantised: NNCF says: {reason}{other}"
         ) from error
+    if form == "onnx":
+        keep_joins(small.graph)
     parts = serialised(small) if form == "openvino" else (small.SerializeToString(),)
     return Exported(replace(exported.facts, precision="int8"), parts, exported.tables)
 
