@@ -12,7 +12,6 @@ from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
-from monitor.files import same_place
 
 if TYPE_CHECKING:
     from monitor.model import Model
@@ -169,16 +168,14 @@ def _on_stills(model: "StillModel", wanted: Wanted, share: float | None) -> Told
         still_calibration_lines,
     )
     from monitor.model import check_writable
+    from monitor.stills.apart import open_again
     from monitor.stills.model import save_still_model
-    from monitor.stills.opening import open_stills
     from monitor.stills.pipeline import calibrate_stills
 
     share = check_share(share)
     refuse_footage(wanted.data, model.detector.name, wanted.layout)
     check_writable(wanted.path)
-    facts = model.provenance
-    protocol = facts.get("asked") if same_place(facts.get("data"), wanted.data) else None
-    data = open_stills(wanted.data, layout=wanted.layout, protocol=protocol, strict=wanted.strict)
+    data = open_again(model.provenance, wanted.data, layout=wanted.layout, strict=wanted.strict)
     with LongWork() as work:
         found = calibrate_stills(
             model, data, false_alarm_share=share, strict=wanted.strict, progress=work.pictures

@@ -11,7 +11,6 @@ import typer
 from monitor.cli.printing import print_json
 from monitor.cli.progress import LongWork
 from monitor.errors import MonitorError, SourceNotFoundError, UsageError
-from monitor.files import same_place
 
 if TYPE_CHECKING:
     from monitor.datasets import DataSet
@@ -176,14 +175,12 @@ def _progress(model: "Model | StillModel", work: LongWork) -> "Progress":
 
 def _opened(model: "Model | StillModel", place: str, layout: str | None) -> "DataSet | StillSet":
     from monitor.datasets import open_data
+    from monitor.stills.apart import open_again
     from monitor.stills.model import StillModel
-    from monitor.stills.opening import open_stills
 
     if not isinstance(model, StillModel):
         return open_data(place, layout=layout)
-    facts = model.provenance
-    protocol = facts.get("asked") if same_place(facts.get("data"), place) else None
-    return open_stills(place, layout=layout, protocol=protocol)
+    return open_again(model.provenance, place, layout=layout)
 
 
 def _plain(found: "Exported") -> dict[str, Any]:

@@ -19,6 +19,7 @@ from monitor.errors import CalibrationError, UsageError
 from monitor.exporting.agreement import Agreement, agree, parity
 from monitor.exporting.examples import Examples, made_examples
 from monitor.exporting.formats import as_openvino
+from monitor.missing import lacking
 from monitor.model import Model
 from monitor.progress import Progress, quiet
 from monitor.runtimes import Exported, Facts
@@ -102,7 +103,11 @@ def export_model(
 def unquantised(model: AnyModel, to: GraphFormat) -> Exported:
     """A trained model as exported, not compared with anything yet; raises as `export_model`."""
     detector = model.trained()
-    graph = to_onnx(detector)
+    try:
+        graph = to_onnx(detector)
+    except ImportError as error:
+        said = lacking(f"--to {to}", ("onnx", "onnxscript"))
+        raise UsageError(said or f"--to {to}: {error}") from error
     calibration = None if model.calibration is None else model.calibration.to_dict()
     prelude = graph.prelude
     facts = Facts(

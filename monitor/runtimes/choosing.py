@@ -51,6 +51,7 @@ MODULES = {"opencv": "cv2"}  # where it is not the name
 REPEATS = 5  # of one clip, after a first that is not counted; their median
 MOST_S = 2.0  # of measuring one runtime
 REMEMBERED = 200  # choices; the oldest are forgotten
+LATEST_S = 1e12  # since 1970, of any clock
 HOLDS_S = 86400.0  # that a choice is not measured again for
 _TOLD: set[tuple[str, str]] = set()  # warnings, by the model's digest
 
@@ -208,6 +209,7 @@ def _is_choice(kept: Any) -> bool:
         and len(kept) == 2
         and isinstance(kept[0], str)
         and isinstance(kept[1], int | float)
+        and 0 <= kept[1] < LATEST_S
     )
 
 

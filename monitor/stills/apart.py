@@ -1,10 +1,13 @@
 """Normal pictures parted into what a model learned from and what it did not."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from monitor.apart import warn_of_no_note
+from monitor.errors import MonitorError
+from monitor.stills.opening import open_stills
 from monitor.stills.still import Still, StillSet
 
 
@@ -44,6 +47,21 @@ def apart_of_stills(
     return tuple(still for still in stills if _place(still, data) not in noted)
 
 
+def open_again(
+    provenance: Mapping[str, Any], place: str, *, layout: str | None = None, strict: bool = False
+) -> StillSet:
+    """A set, of its classes the one that the model was asked to learn, where it has that.
+
+    Raises:
+        DataSetError: As `open_stills` does.
+    """
+    asked = provenance.get("asked")
+    if asked is not None:
+        with suppress(MonitorError):  # it has no classes, or others
+            return open_stills(place, layout=layout, protocol=asked, strict=strict)
+    return open_stills(place, layout=layout, strict=strict)
+
+
 def _place(still: Still, data: StillSet) -> str:
-    """Where it lies, or a place of its own in the file that holds it with others."""
-    return str((data.root / still.name if still.path is None else still.path).resolve())
+    """Where it lies; of a published set that has no files for pictures its name there."""
+    return f"{data.layout}/{still.name}" if still.path is None else str(still.path.resolve())

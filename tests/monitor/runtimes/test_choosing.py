@@ -1,3 +1,4 @@
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -177,6 +178,15 @@ def test_a_cache_that_is_broken_or_cannot_be_written_changes_nothing(
     fakes.made.clear()
     assert make_runtime(MODEL).name == "onnxruntime"
     assert fakes.made == ["onnxruntime"]  # remembered in place of it
+
+
+def test_a_choice_of_no_time_that_is_one_is_made_again(fakes: Fakes) -> None:
+    make_runtime(MODEL)
+    place = choosing.cache_file()
+    ((key, _),) = json.loads(place.read_text()).items()
+    place.write_text(json.dumps({key: ["openvino", 10**400]}))
+    assert make_runtime(MODEL).name == "onnxruntime"
+    assert json.loads(place.read_text())[key][0] == "onnxruntime"
 
 
 def test_one_that_is_broken_is_passed_over_with_one_line(

@@ -22,6 +22,7 @@ from monitor.runtimes import Found
 from monitor.runtimes.choosing import make_runtime
 from tests.monitor.cli.calling import call
 from tests.monitor.footage import TINY, write_clip
+from tests.monitor.hidden import hide
 from tests.monitor.runtimes.conftest import World
 
 
@@ -298,6 +299,19 @@ def test_detectors_that_cannot_be_exported_say_why() -> None:
         to_onnx(detector)
     with pytest.raises(NotFittedError):
         to_onnx(build("frame_prediction", **TINY))
+
+
+def test_without_what_exports_the_extra_is_named(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def gone(_detector: Any) -> Any:
+        raise ModuleNotFoundError("No module named 'onnxscript'", name="onnxscript")
+
+    monkeypatch.setattr("monitor.exporting.to_onnx", gone)
+    hide(monkeypatch, "onnxscript")
+    answer = call(capsys, "export", world.trained, "--to", "onnx", "-o", world.data / "x")
+    assert (answer.status, answer.err.count("\n")) == (2, 1)
+    assert "--to onnx needs onnxscript, not installed here: pip install 'oddw" in answer.err
 
 
 def test_wrong_use_of_the_command_is_said(world: World, capsys: pytest.CaptureFixture[str]) -> None:

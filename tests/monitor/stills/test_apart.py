@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from monitor.stills.apart import learned_of_stills, parted_stills
+from monitor.errors import DataSetError
+from monitor.stills.apart import learned_of_stills, open_again, parted_stills
 from monitor.stills.opening import open_stills
 from monitor.stills.split import split_stills
 from monitor.stills.still import StillSet
@@ -50,3 +51,8 @@ def test_classes_are_opened_as_they_were(tmp_path: Path) -> None:
     assert open_stills(tmp_path, protocol=data.asked).protocol == data.protocol
     parts = parted_stills(provenance(data), open_stills(tmp_path / "train" / "bee"))
     assert (len(parts.learned), len(parts.apart)) == (8, 2)
+    facts = {"asked": data.asked}
+    assert open_again(facts, str(tmp_path)).protocol == data.protocol
+    assert len(open_again(facts, str(tmp_path / "train" / "ape")).train) == 10
+    with pytest.raises(DataSetError, match="say which is normal"):
+        open_again({}, str(tmp_path))
