@@ -4,12 +4,13 @@ By whatever name either is given: a data set, a link to it, a folder or a video 
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from monitor.datasets import DataSet, Video
+from monitor.errors import DataSetError
 from monitor.footage import readable
 from monitor.training import Segment, whole_segments
 
@@ -51,12 +52,12 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
     """The normal footage of a data set, as the model with that provenance saw it.
 
     Raises:
-        DataSetError: If a video has no known end (a live camera).
+        DataSetError: If there is none, or a video has no known end (a live camera).
         SourceError: If none can be read, or one cannot and the set was opened as strict.
     """
     warn_of_no_note(provenance)
     noted: Stretches = provenance.get("learned", {})
-    whole = whole_segments(readable(data.train or data.test, []))
+    whole = whole_segments(readable(_normal(data), []))
     learned = tuple(
         replace(segment, start=start, stop=min(stop, segment.stop))
         for segment in whole
@@ -64,6 +65,19 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
         if start < segment.stop
     )
     return Parts(learned, apart_of(whole, noted))
+
+
+def _normal(data: DataSet) -> Sequence[Video]:
+    """Its training videos; where it has none, all but those that labels call anomalous anywhere."""
+    if data.train:
+        return data.train
+    normal = [one for one in data.test if one.labels is None or not one.labels.any()]
+    if data.test and not normal:
+        raise DataSetError(
+            f"{data.root}: there is something anomalous in all of its {len(data.test)} videos, as "
+            "its labels say; expected normal footage"
+        )
+    return normal
 
 
 def warn_of_no_note(provenance: Mapping[str, Any]) -> None:

@@ -21,7 +21,7 @@ def most_expected(count: int, chance: float = 0.05) -> float:
     def fewer(mean: float) -> float:
         return float(np.exp(logs + some * log(mean) - mean).sum())
 
-    return _where(fewer, chance, 0.0, 2.0 * count + 10.0)
+    return _where(fewer, chance, 0.0, 2 * (count + 5 - log(chance)))
 
 
 def share_interval(count: int, total: int, confidence: float = 0.95) -> tuple[float, float]:

@@ -4,10 +4,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from monitor.apart import apart_of, learned_of, parted
 from monitor.datasets import DataSet, open_data
+from monitor.errors import DataSetError
 from monitor.training import Segment, split_normal, whole_segments
 from tests.monitor.footage import write_clip, write_set
 
@@ -64,6 +66,14 @@ def test_links_lead_there_and_other_footage_is_new(root: Path, tmp_path: Path) -
     other = parted(facts, open_data(tmp_path / "other"))
     assert (len(other.learned), names(other.apart)) == (0, ["other"])
     assert names(parted({}, open_data(root / "training" / "frames" / "02")).apart) == ["02"]
+
+
+def test_what_labels_call_anomalous_is_not_normal_footage(root: Path) -> None:
+    data = replace(open_data(root), train=())
+    with pytest.raises(DataSetError, match="something anomalous in all of its 2 videos"):
+        parted({}, data)
+    calm = replace(data.test[0], labels=np.zeros(80, np.bool_))
+    assert names(parted({}, replace(data, test=(calm, data.test[1]))).apart) == ["00"]
 
 
 def test_a_model_that_notes_nothing_is_warned_of(

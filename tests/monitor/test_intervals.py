@@ -13,6 +13,12 @@ def test_the_bound_on_a_mean_is_that_of_the_chi_squared_distribution(count: int)
     assert most_expected(count) == pytest.approx(expected, rel=1e-10)
 
 
+@pytest.mark.parametrize(("count", "chance"), [(5, 1e-12), (10, 1e-6), (1000, 1e-300), (3, 0.9)])
+def test_so_it_is_for_any_chance(count: int, chance: float) -> None:
+    expected = float(chdtri(2 * (count + 1), chance)) / 2
+    assert most_expected(count, chance) == pytest.approx(expected, rel=1e-9)
+
+
 def test_nothing_seen_bounds_the_mean_by_three() -> None:
     assert most_expected(0) == pytest.approx(2.9957, abs=1e-4)  # -log(0.05), the rule of three
 
