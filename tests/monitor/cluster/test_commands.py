@@ -31,7 +31,7 @@ def test_an_address_may_follow_or_not(words: str, read: str) -> None:
 
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UsageError, match=r"needs the package ray: pip install oddwatch\[cluster\]"):
+    with pytest.raises(UsageError, match=r"needs ray, not .*: pip install 'oddwatch\[cluster\]'"):
         load_ray()
 
 
