@@ -1,7 +1,7 @@
 """Clips that a model and its export are compared at: real ones, or made where there are none."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -60,11 +60,14 @@ def video_examples(model: Model, data: DataSet) -> Examples:
         SourceError: If none of it can be read.
     """
     parts = parted(model.provenance, data)
+    learned, apart = parts.learned, parts.apart
+    if not learned:  # none of it: it is not compared at what its ranges come from either
+        learned, apart = _divided(apart)
     spec = model.detector.spec
     labelled = [video for video in data.test if video.labels is not None]
     pairs = list(_clips(whole_segments(labelled), model, _count(JUDGED, spec) // 2))
-    normal = [clip for clip, _ in _clips(parts.apart, model, _count(JUDGED, spec) // 2)]
-    kept = [clip for clip, _ in _clips(parts.learned or parts.apart, model, _count(LEARNED, spec))]
+    normal = [clip for clip, _ in _clips(apart, model, _count(JUDGED, spec) // 2)]
+    kept = [clip for clip, _ in _clips(learned, model, _count(LEARNED, spec))]
     labels = [label for _, label in pairs]
     return _examples(kept, normal, [clip for clip, _ in pairs], labels, data.name)
 
@@ -72,13 +75,25 @@ def video_examples(model: Model, data: DataSet) -> Examples:
 def still_examples(model: StillModel, data: StillSet) -> Examples:
     """Evenly spread over the pictures; raises as `video_examples`."""
     parts = parted_stills(model.provenance, data)
+    learned, apart = parts.learned, parts.apart
+    if not learned and len(apart) > 1:
+        learned, apart = apart[::2], apart[1::2]
     spec = model.detector.spec
     tested = _spread([still for still in data.test if still.label is not None], JUDGED // 2)
     pairs = [(clip, bool(still.label)) for still in tested for clip in _pictures([still], spec)]
-    normal = list(_pictures(_spread(parts.apart, JUDGED // 2), spec))
-    kept = list(_pictures(_spread(parts.learned or parts.apart, LEARNED), spec))
+    normal = list(_pictures(_spread(apart, JUDGED // 2), spec))
+    kept = list(_pictures(_spread(learned or apart, LEARNED), spec))
     labels = [label for _, label in pairs]
     return _examples(kept, normal, [clip for clip, _ in pairs], labels, data.name)
+
+
+def _divided(segments: tuple[Segment, ...]) -> tuple[tuple[Segment, ...], tuple[Segment, ...]]:
+    """Every second one; of a single one the halves."""
+    if len(segments) > 1:
+        return segments[::2], segments[1::2]
+    middles = [segment.start + segment.n_frames // 2 for segment in segments]
+    both = list(zip(segments, middles, strict=True))
+    return tuple(replace(s, stop=m) for s, m in both), tuple(replace(s, start=m) for s, m in both)
 
 
 def _examples(

@@ -62,6 +62,15 @@ def test_examples_are_apart_from_each_other_and_carry_labels(world: World) -> No
     assert not learned & {clip.tobytes() for clip in found.judged}
 
 
+def test_so_are_those_of_data_that_the_model_never_saw(world: World, tmp_path: Path) -> None:
+    write_clip(tmp_path / "other", 90, seed=5)
+    found = video_examples(world.model, open_data(tmp_path / "other"))
+    learned = {clip.tobytes() for clip in found.learned}
+    assert len(learned) > 20
+    assert len(found.judged) > 20
+    assert not learned & {clip.tobytes() for clip in found.judged}
+
+
 class Steep(torch.nn.Module):
     """Distances from a density, and their slope."""
 
