@@ -34,7 +34,7 @@ def main() -> None:
         for words in options.set or [""]:
             for budget in budgets:
                 began = time.monotonic()
-                model = learned(name, options_of(name, words.split()), data, budget)
+                model = learned(name, options_of(name, words.split()), data, budget, options.seed)
                 minutes = (time.monotonic() - began) / 60
                 rules = found_by(model, data)
                 steps = model.provenance["steps"]
@@ -49,14 +49,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--detectors", nargs="+", default=["frame_prediction"])
     parser.add_argument("--minutes", nargs="+", type=float, default=[1, 3, 10])
     parser.add_argument("--steps", nargs="+", type=int, default=[], help="in place of minutes")
+    parser.add_argument("--seed", type=int, default=0, help="of weights and of the clips' order")
     parser.add_argument("--rules", action="store_true", help="its other rules and parts as well")
     parser.add_argument("--set", action="append", help="KEY=VALUE ... of one variant; repeatable")
     return parser.parse_args()
 
 
-def learned(name: str, changed: dict[str, Any], data: DataSet, budget: Budget) -> Model:
-    detector = new_detector(name, "lite", changed, data, seed=0)
-    return train_model(detector, data, budget=budget, cache=FrameCache())
+def learned(
+    name: str, changed: dict[str, Any], data: DataSet, budget: Budget, seed: int
+) -> Model:
+    detector = new_detector(name, "lite", changed, data, seed=seed)
+    return train_model(detector, data, budget=budget, seed=seed, cache=FrameCache())
 
 
 def found_by(model: Model, data: DataSet) -> dict[str, dict[str, Any]]:
