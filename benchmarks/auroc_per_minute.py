@@ -55,9 +55,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def learned(
-    name: str, changed: dict[str, Any], data: DataSet, budget: Budget, seed: int
-) -> Model:
+def learned(name: str, changed: dict[str, Any], data: DataSet, budget: Budget, seed: int) -> Model:
     detector = new_detector(name, "lite", changed, data, seed=seed)
     return train_model(detector, data, budget=budget, seed=seed, cache=FrameCache())
 

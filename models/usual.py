@@ -26,7 +26,7 @@ SPREAD = (1 / 16, 1 / 8)  # of height, width: perspective changes errors down th
 # black trousers are no worse than grey ones; then a mean that leans to the worst window.
 Rule = Literal["frame", "window", "both", "local", "contrast"]
 CONTRAST_FLOOR = 0.05  # grey levels of [0, 1]; an error in a plain place is over nothing else
-ORDER = 4  # of the generalised mean: 1 is the whole frame alike, infinity the worst window alone
+ORDER = 8  # of the generalised mean: 1 is the whole frame alike, infinity the worst window alone
 
 
 @dataclass(frozen=True)
