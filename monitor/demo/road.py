@@ -49,10 +49,8 @@ RIGHT_LANE = Path(
 )
 # along the strip between fence and kerb, where nothing of the clip ever drives
 VERGE = Path((25, 60, 83, 115, 142, 173, 193), (184, 147, 121, 85, 54, 19, -6), usual=1.59e-3)
-# out of the hedge, over the kerb and down the left lane
-FROM_HEDGE = Path(
-    (52, 62, 75, 95, 120, 150, 220), (132, 152, 168, 163, 147, 127, 79), usual=1.59e-3
-)
+# out of the hedge, over the kerb and across both lanes
+FROM_HEDGE = Path((52, 62, 72, 82, 92, 105), (132, 156, 184, 212, 238, 266), usual=1.59e-3)
 
 
 def depth(y: float) -> float:
