@@ -14,8 +14,8 @@ from monitor.demo.sprites import Sprite, cut_bush, cut_car
 from monitor.records import Frame, Image
 from monitor.sources import Source
 
-LEARNED = 600  # frames of the clip, from its first: 24 s
-CALIBRATED = 1060  # and on from there up to this one: 18 s; the rest is watched
+LEARNED = 640  # frames of the clip, from its first: 26 s
+CALIBRATED = 1060  # and on from there up to this one: 17 s; the rest is watched
 BACKGROUND_EVERY = 20  # of the frames before the rest, for their median: no car stands for so long
 GAP_S = 6.0  # between passes; over the 5 s that count as a gap, so nothing is judged across it
 

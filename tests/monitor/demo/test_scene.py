@@ -18,7 +18,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 def test_the_files_hold_what_they_are_for(scene: Scene) -> None:
     lengths = [open_source(p).n_frames for p in (scene.learn, scene.calibrate, scene.watch)]
-    assert lengths == [600, 460, sum(p.stop - p.start for p in PASSES)]
+    assert lengths == [640, 420, sum(p.stop - p.start for p in PASSES)]
 
 
 def test_the_watched_file_keeps_the_times_of_its_passes(scene: Scene) -> None:
