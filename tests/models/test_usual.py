@@ -111,3 +111,11 @@ def test_the_contrast_rule_leans_to_the_worst_window() -> None:
     mean, worst_place = maps.maps.mean().item(), maps.maps.max().item()
     assert mean < maps.scores.item() < worst_place
     assert maps.scores.item() == pytest.approx(worst_place * (64 / 1024) ** (1 / ORDER), rel=1e-3)
+
+
+def test_a_crowd_of_the_same_counts_little_more_than_one() -> None:
+    errors = torch.zeros(2, 64, 64)
+    errors[0, :4, :4] = errors[1, :16, :16] = 1.0  # once, and sixteen times as much of it
+    target = torch.zeros(2, 1, 64, 64)
+    one, crowd = judge(errors, target, "contrast", Usual((64, 64), window=1)).scores.tolist()
+    assert one < crowd < 1.5 * one
