@@ -18,8 +18,8 @@ from models.errors import ExportError
 from monitor.errors import UsageError
 from monitor.exporting.examples import Bytes
 from monitor.exporting.formats import serialised
-from monitor.exporting.joins import keep_joins
 from monitor.exporting.layers import onnx_operations, openvino_operations, parted
+from monitor.exporting.onnx_int8 import keep_joins, make_unsigned
 from monitor.missing import to_have
 from monitor.runtimes import Exported
 from monitor.runtimes.silent import load_openvino
@@ -120,6 +120,7 @@ def quantised(exported: Exported, clips: Bytes) -> Exported:
         ) from error
     if form == "onnx":
         keep_joins(small.graph)
+        make_unsigned(small.graph)
     parts = serialised(small) if form == "openvino" else (small.SerializeToString(),)
     return Exported(replace(exported.facts, precision="int8"), parts, exported.tables)
 

@@ -1,24 +1,27 @@
-"""What is joined in int8 stays int8, and says the same."""
+"""An ONNX graph in int8 is written otherwise and says the same."""
 
 from typing import Any
 
 import numpy as np
 import pytest
 
-from monitor.exporting.joins import keep_joins
+from monitor.exporting.onnx_int8 import keep_joins, make_unsigned
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
 
-def quantised_branches(*scales: float) -> Any:
+ZERO = np.uint8(3)
+
+
+def quantised_branches(*scales: float, zero: np.integer[Any] = ZERO) -> Any:
     """Branches of (1, 2, 4, 4), each through int8 by its scale, joined, then convolved."""
     helper, numpy = onnx.helper, onnx.numpy_helper
     nodes, tensors, ends = [], [], []
     for i, scale in enumerate(scales):
         tensors += [
             numpy.from_array(np.array(scale, np.float32), f"scale{i}"),
-            numpy.from_array(np.array(3, np.uint8), f"zero{i}"),
+            numpy.from_array(np.array(zero), f"zero{i}"),
         ]
         how = [f"scale{i}", f"zero{i}"]
         nodes.append(helper.make_node("QuantizeLinear", [f"in{i}", *how], [f"q{i}"], name=f"q{i}"))
@@ -71,3 +74,37 @@ def test_so_does_what_is_not_of_int8() -> None:
     before = kinds(model)
     keep_joins(model.graph)
     assert kinds(model) == before
+
+
+def test_signed_values_become_unsigned_and_say_the_same() -> None:
+    signed, unsigned = (quantised_branches(0.004, 0.004, zero=np.int8(zero)) for zero in (-100, 27))
+    for model in (signed, unsigned):
+        before = computed(model)
+        assert kinds_of_values(model) == {"int8"}
+        make_unsigned(model.graph)
+        onnx.checker.check_model(model, full_check=True)
+        assert kinds_of_values(model) == {"uint8"}
+        np.testing.assert_array_equal(computed(model), before)
+
+
+def test_weights_stay_signed() -> None:
+    helper, numpy = onnx.helper, onnx.numpy_helper
+    model = quantised_branches(0.01)
+    weights = np.random.default_rng(0).integers(-128, 128, (1, 2, 3, 3), np.int8)
+    (floats,) = (one for one in model.graph.initializer if one.name == "weights")
+    floats.CopyFrom(numpy.from_array(weights, "small"))
+    steps = [numpy.from_array(np.float32(0.1), "step"), numpy.from_array(np.int8(0), "none")]
+    model.graph.initializer.extend(steps)
+    back = helper.make_node("DequantizeLinear", ["small", "step", "none"], ["weights"])
+    model.graph.node.insert(0, back)
+    before = model.SerializeToString()
+    make_unsigned(model.graph)
+    assert model.SerializeToString() == before
+
+
+def kinds_of_values(model: Any) -> set[str]:
+    """Of what QuantizeLinear makes."""
+    inferred = onnx.shape_inference.infer_shapes(model)
+    types = {one.name: one.type.tensor_type.elem_type for one in inferred.graph.value_info}
+    made = [node.output[0] for node in model.graph.node if node.op_type == "QuantizeLinear"]
+    return {onnx.TensorProto.DataType.Name(types[name]).lower() for name in made}
