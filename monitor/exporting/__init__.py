@@ -23,7 +23,8 @@ from monitor.missing import lacking
 from monitor.model import Model
 from monitor.progress import Progress, quiet
 from monitor.runtimes import Exported, Facts
-from monitor.runtimes.choosing import installed, measured
+from monitor.runtimes.answers import answers_of
+from monitor.runtimes.choosing import installed, make_runtime, measured
 from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel
@@ -97,7 +98,15 @@ def export_model(
     whole = unquantised(model, to)
     report: dict[str, Any] = {"versions": _versions(), "parity": parity(detector, whole, examples)}
     whole = replace(whole, facts=replace(whole.facts, report=report))
-    return whole if footage is None else _smaller(model, whole, footage, precision)
+    return _answering(whole if footage is None else _smaller(model, whole, footage, precision))
+
+
+def _answering(exported: Exported) -> Exported:
+    """With what it says of made pictures, by which it is known to be computed rightly elsewhere."""
+    runtime = make_runtime(exported, installed(exported.facts)[0])
+    return replace(
+        exported, facts=replace(exported.facts, answers=answers_of(runtime, exported.spec))
+    )
 
 
 def unquantised(model: AnyModel, to: GraphFormat) -> Exported:

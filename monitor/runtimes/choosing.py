@@ -24,6 +24,7 @@ from monitor.cpu import cores, cpu, has_bf16, has_vnni
 from monitor.errors import MonitorError, UsageError
 from monitor.files import write_atomically
 from monitor.missing import to_have
+from monitor.runtimes.answers import disagreement
 from monitor.runtimes.exported import Exported, Facts
 from monitor.runtimes.graphs import (
     Bytes,
@@ -84,9 +85,18 @@ def make_runtime(
 
 
 def _made(exported: Exported, name: str, threads: int | None, lanes: int = 1) -> Runtime:
-    if name == "opencv":
-        return TablesRuntime(exported)
-    return GraphRuntime(name, RUNS[name](exported, threads, lanes), exported)
+    made = (
+        TablesRuntime(exported)
+        if name == "opencv"
+        else GraphRuntime(name, RUNS[name](exported, threads, lanes), exported)
+    )
+    differ = disagreement(exported.facts, made)
+    if differ is not None:
+        raise GraphError(
+            f"{name} computes {exported.name} wrongly on this machine ({cpu()}): {differ}; export "
+            "it again here"
+        )
+    return made
 
 
 def try_made(exported: Exported, wanted: str) -> None:
@@ -228,26 +238,32 @@ def _version(module: str) -> str:
 
 def _warn_of_precision(exported: Exported) -> None:
     facts = exported.facts
+    if facts.answers is None:
+        return  # it is being made: who exports it says what was measured
     if facts.precision == "bf16" and has_bf16() is False:
         _warn(exported, f"this CPU ({cpu()}) has no bf16: the model is computed in fp32, slower")
     if facts.precision == "int8" and has_vnni() is False:
+        gained, where = _where_exported(facts)
+        if gained:
+            return
         _warn(
             exported,
-            f"this CPU ({cpu()}) has no VNNI: a model in int8 may be slower here than in fp32"
-            f"{_where_exported(facts)}; to compare them here, run oddwatch bench --model with the "
-            "model that it was exported from, or with an export of that without --int8",
+            f"this CPU ({cpu()}) has no VNNI: int8 gains less here, if anything{where}; to compare "
+            "them here, run oddwatch bench --model with the model that it was exported from, or "
+            "with an export of that without --int8",
         )
 
 
-def _where_exported(facts: Facts) -> str:
-    """What int8 was worth on the machine that quantised it, which may be another."""
+def _where_exported(facts: Facts) -> tuple[bool, str]:
+    """Whether int8 was faster on a machine that has no VNNI either, and what was measured there."""
     with suppress(AttributeError, KeyError, TypeError, ValueError):  # it may say anything
         found = facts.report["int8"]["measured"]
-        return (
+        where = (
             f" (on the machine where it was exported a clip took {found['ms']:.1f} ms, in fp32 "
             f"{found['fp32_ms']:.1f})"
         )
-    return ""
+        return found["vnni"] is False and found["ms"] < found["fp32_ms"], where
+    return False, ""
 
 
 def _warn(exported: Exported, text: str) -> None:

@@ -23,6 +23,7 @@ from models.errors import CheckpointError
 from models.spec import ClipSpec
 from monitor.errors import StoreError
 from monitor.files import write_atomically
+from monitor.runtimes.answers import Answers
 from monitor.runtimes.facts import check_facts
 from monitor.runtimes.runtime import Runtime
 
@@ -69,6 +70,7 @@ class Facts:
     report: dict[str, Any] = field(default_factory=dict)  # what the export was checked by
     oddwatch: str = monitor.__version__  # that wrote it
     prelude: dict[str, Any] | None = None  # what it is made with; see `models.prelude`
+    answers: Answers | None = None  # to made pictures; None: nobody asked
 
 
 @dataclass(eq=False)

@@ -6,6 +6,8 @@ By hand: pydantic would take a fifth of a second of every command that scores.
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from monitor.runtimes.answers import ASKED
+
 Expected = dict[str, tuple[str, Callable[[Any], bool]]]  # in words, and whether a value is it
 
 
@@ -64,6 +66,19 @@ def _is_named_or_none(value: object) -> bool:
     return value is None or _is_named(value)
 
 
+def _is_answers_or_none(value: Any) -> bool:
+    if value is None:
+        return True
+    if not isinstance(value, dict):
+        return False
+    lists = list(value.values())
+    return (
+        set(value) == {"scores", "maps"}
+        and all(isinstance(one, list) and len(one) == ASKED for one in lists)
+        and all(isinstance(x, int | float) for one in lists for x in one)
+    )
+
+
 COUNT = ("a whole number from 1", _is_count)
 TEXT = ("a text", _is_text)
 NAMED = ("values by name", _is_named)
@@ -83,6 +98,7 @@ FACTS: Expected = {
     "report": NAMED,
     "oddwatch": TEXT,
     "prelude": NAMED_OR_NONE,
+    "answers": (f"scores and maps, {ASKED} numbers each, or null", _is_answers_or_none),
 }
 SPEC: Expected = {
     "length": COUNT,

@@ -21,6 +21,7 @@ from tests.monitor.hidden import hide
 
 FACTS = Facts("any", "video", "lite", ClipSpec(2, 1, (4, 4), 1), "onnx", "fp32", (), 0)
 MODEL = Exported(FACTS, (b"graph",))
+ANSWERS = {"scores": [1.0, 1.0], "maps": [0.0, 0.0]}
 
 
 class Fakes:
@@ -29,6 +30,7 @@ class Fakes:
     def __init__(self, **seconds: float) -> None:
         self.seconds, self.made, self.now = seconds, list[str](), 0.0
         self.broken: dict[str, Exception] = {}
+        self.says: dict[str, float] = {}  # scores, where they are not 0
 
     def run_of(self, name: str) -> Callable[[Exported, int | None, int], Run]:
         def make(_exported: Exported, _threads: int | None, _lanes: int) -> Run:
@@ -40,7 +42,9 @@ class Fakes:
                 if name not in self.seconds:
                     raise RuntimeError("no memory")
                 self.now += self.seconds[name]
-                return [np.zeros(len(clips)), np.zeros((len(clips), 4, 4))]
+                (batch,) = clips
+                found = np.full(len(batch), self.says.get(name, 0.0))
+                return [found, np.zeros((len(batch), 4, 4))]
 
             return run
 
@@ -119,6 +123,7 @@ def test_the_choices_that_were_made_last_are_kept(
 def test_what_computed_is_what_was_made(fakes: Fakes, monkeypatch: pytest.MonkeyPatch) -> None:
     model = Exported(replace(FACTS, precision="bf16"), (b"graph",))
     assert computed_by(model) == frozenset()
+    monkeypatch.setattr(graphs, "has_bf16", lambda: True)
     model.runtime()
     assert computed_by(model) == {Computed("onnxruntime", "bf16", "cpu")}
     fakes.broken["onnxruntime"] = GraphError("no")
@@ -218,6 +223,21 @@ def test_one_that_broke_since_it_was_remembered_is_passed_over(
     assert "onnxruntime does not take this export: why" in caplog.text
 
 
+def test_one_that_answers_otherwise_than_where_it_was_exported_is_passed_over(
+    fakes: Fakes, caplog: pytest.LogCaptureFixture
+) -> None:
+    exported = Exported(replace(FACTS, answers=ANSWERS), (b"graph",))
+    fakes.says = {"openvino": 0.999, "onnxruntime": 1.1}
+    assert make_runtime(exported).name == "openvino"
+    assert "onnxruntime computes any wrongly on this machine" in caplog.text
+    assert "differ by 0.1 of what they were where it was exported" in caplog.text
+    with pytest.raises(GraphError, match="onnxruntime computes any wrongly"):
+        make_runtime(exported, "onnxruntime")
+    fakes.says = {"onnxruntime": float("nan")}
+    with pytest.raises(GraphError, match=r"^openvino computes .*; onnxruntime computes"):
+        make_runtime(exported)
+
+
 def test_where_all_are_broken_each_is_named(fakes: Fakes) -> None:
     fakes.broken = {"openvino": GraphError("openvino: one"), "onnxruntime": UsageError("o: other")}
     with pytest.raises(GraphError, match=r"^openvino: one; o: other$"):
@@ -282,21 +302,28 @@ def test_cores_are_those_of_the_containers_quota(
 def test_int8_without_vnni_is_warned_of(
     fakes: Fakes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    small = Exported(replace(FACTS, precision="int8"), (b"graph",))
+    small = Exported(replace(FACTS, precision="int8", answers=ANSWERS), (b"graph",))
+    fakes.says = {"openvino": 1.0}
     monkeypatch.setattr("monitor.cpu._cpuinfo", lambda key: {"flags": "sse avx2"}.get(key, "Old"))
+    make_runtime(replace(small, facts=replace(small.facts, answers=None)), "openvino")
+    assert caplog.text == ""  # it is being made
     make_runtime(small, "openvino")
     make_runtime(small, "openvino", lanes=2)
     assert len(caplog.records) == 1
-    assert "this CPU (Old) has no VNNI: a model in int8 may be slower" in caplog.text
+    assert (
+        "this CPU (Old) has no VNNI: int8 gains less here, if anything; to compare" in caplog.text
+    )
     assert "run oddwatch bench --model with the model that it was exported from" in caplog.text
     caplog.clear()
-    measured = {"int8": {"measured": {"ms": 3.8, "fp32_ms": 10.1}}}
+    measured = {"int8": {"measured": {"ms": 3.8, "fp32_ms": 10.1, "vnni": True}}}
     make_runtime(replace(small, facts=replace(small.facts, report=measured)), "openvino")
     where = "(on the machine where it was exported a clip took 3.8 ms, in fp32 10.1); to compare"
     assert where in caplog.text
     for report in ({"int8": 3}, {"int8": {"measured": {"ms": "3"}}}):
         make_runtime(replace(small, facts=replace(small.facts, report=report)), "openvino")
     caplog.clear()
+    measured["int8"]["measured"]["vnni"] = False  # and faster for all that: so it is here
+    make_runtime(replace(small, facts=replace(small.facts, report=measured)), "openvino")
     make_runtime(MODEL, "openvino")
     monkeypatch.setattr("monitor.cpu._cpuinfo", lambda key: {"flags": "avx512_vnni"}.get(key, ""))
     make_runtime(small, "openvino")

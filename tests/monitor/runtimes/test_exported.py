@@ -210,6 +210,9 @@ def test_any_changed_byte_is_an_error_in_words(tmp_path: Path) -> None:
             read_export(place)
 
 
+ANSWERS_EXPECTED = "answers: expected scores and maps, 2 numbers each, or null"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -219,6 +222,8 @@ def test_any_changed_byte_is_an_error_in_words(tmp_path: Path) -> None:
         ({"terms": "psnr"}, "terms: expected a list of names, got 'psnr'"),
         ({"provenance": None}, "provenance: expected values by name, got None"),
         ({"report": []}, r"report: expected values by name, got \[\]"),
+        ({"answers": {"scores": [1.0]}}, f"{ANSWERS_EXPECTED}, got {{'scores': .*"),
+        ({"answers": {"scores": [1.0, 2.0], "maps": [1.0, "a"]}}, f"{ANSWERS_EXPECTED}, got .*"),
         ({"calibration": 3}, "calibration: expected values by name or null, got 3"),
         ({"batch": 0}, "batch: expected a whole number from 1 or null, got 0"),
         ({"parameters": "many"}, "parameters: expected a whole number, got 'many'"),
