@@ -22,9 +22,9 @@ from monitor.exporting.formats import as_openvino
 from monitor.missing import lacking
 from monitor.model import Model
 from monitor.progress import Progress, quiet
-from monitor.runtimes import Exported, Facts
+from monitor.runtimes import Exported, Facts, runtime_of
 from monitor.runtimes.answers import answers_of
-from monitor.runtimes.choosing import installed, make_runtime, measured
+from monitor.runtimes.choosing import installed, measured
 from monitor.runtimes.exported import GraphFormat, Precision
 from monitor.runtimes.runtime import ClipFrames
 from monitor.stills.model import StillModel
@@ -103,10 +103,9 @@ def export_model(
 
 def _answering(exported: Exported) -> Exported:
     """With what it says of made pictures, by which it is known to be computed rightly elsewhere."""
-    runtime = make_runtime(exported, installed(exported.facts)[0])
-    return replace(
-        exported, facts=replace(exported.facts, answers=answers_of(runtime, exported.spec))
-    )
+    runtime = runtime_of(exported)  # by which thresholds were set
+    told = answers_of(runtime, exported.spec)
+    return replace(exported, facts=replace(exported.facts, answers=told))
 
 
 def unquantised(model: AnyModel, to: GraphFormat) -> Exported:

@@ -182,6 +182,21 @@ def test_int8_is_quantised_checked_and_calibrated_anew(
     assert after["promised_per_day"] == before["promised_per_day"]
 
 
+@pytest.mark.usefixtures("lenient")
+def test_what_int8_computes_with_is_the_same_without_vnni(world: World) -> None:
+    onnx = pytest.importorskip("onnx")
+    footage = footage_of(world.model, open_data(world.data))
+    small = export_model(world.model, "onnx", footage, precision="int8")
+    graph = onnx.load_from_string(small.parts[0]).graph
+    held = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}
+    back = [node for node in graph.node if node.op_type == "DequantizeLinear"]
+    weights = [held[node.input[0]].astype(int) for node in back if node.input[0] in held]
+    zeros = [held[node.input[2]] for node in back if node.input[0] not in held]
+    assert {zero.dtype for zero in zeros} == {np.dtype(np.uint8)}
+    assert len(weights) >= 4
+    assert all(np.abs(weight).max() in (63, 64) for weight in weights)
+
+
 @pytest.fixture
 def lenient(monkeypatch: pytest.MonkeyPatch) -> None:
     """So small a network has little to give."""

@@ -100,6 +100,7 @@ def still_file(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind="image",
         spec=detector.spec,
         terms=graph.terms,
+        answers=None,  # of another graph
         calibration=calibrate_scores(np.linspace(0.1, 0.2, 40)).to_dict(),
         provenance={"map_usual": 0.1, "map_high": 0.2},
     )
