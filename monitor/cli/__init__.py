@@ -33,7 +33,7 @@ from monitor.cli.train import train as train_command
 from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError, UsageError
-from monitor.memory import give_back_large_blocks
+from monitor.memory import give_back_freed
 from monitor.missing import to_have
 from monitor.waiting import let_waiting_threads_sleep
 
@@ -92,7 +92,7 @@ def oddwatch(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
-    give_back_large_blocks()
+    give_back_freed()
     let_waiting_threads_sleep()
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
