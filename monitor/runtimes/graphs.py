@@ -18,6 +18,7 @@ from monitor.runtimes.silent import load_onnxruntime, load_openvino
 
 Bytes = NDArray[np.uint8]
 Inputs = tuple[NDArray[Any], ...]  # of the graph: bytes (B, T, C, H, W), or what a prelude makes
+Shapes = tuple[tuple[int, ...], ...]  # of inputs
 Run = Callable[[Inputs], list[NDArray[Any]]]  # to the graph's outputs
 
 MOST_SHAPES = 3  # of batches that a graph is compiled for: one picture, full batches, a last one
@@ -147,28 +148,30 @@ def openvino_run(exported: Exported, threads: int | None = None, lanes: int = 1)
     settings = _settings(exported, threads, lanes)
     core = openvino.Core()
     parts: tuple[Any, ...] = exported.parts
+    made: dict[Shapes | None, SimpleQueue[Any]] = {}
+
+    def compiled(shapes: Shapes) -> SimpleQueue[Any]:
+        """For pictures by the shape of their batch: up to a quarter is won; with videos nothing."""
+        full = shapes not in made and len(made) >= MOST_SHAPES
+        wanted = None if exported.kind == "video" or full else shapes  # None: any
+        if wanted not in made:
+            taken = graph.clone()
+            if wanted is not None:
+                taken.reshape(dict(zip(taken.inputs, wanted, strict=True)))
+            made[wanted] = _requests(core.compile_model(taken, "CPU", settings), lanes)
+        return made[wanted]
+
+    spec = exported.spec
     try:
         graph = core.read_model(*parts)
-        of_any = _requests(core.compile_model(graph, "CPU", settings), lanes)
+        count = len(graph.outputs)
+        _check_ends("openvino", exported.facts, len(graph.inputs), count)
+        compiled(((1, spec.length, spec.channels, *spec.size),))
     except RuntimeError as error:
         raise GraphError(f"openvino does not take this export: {_first_line(error)}") from error
-    count = len(graph.outputs)
-    _check_ends("openvino", exported.facts, len(graph.inputs), count)
-    of_shape: dict[tuple[tuple[int, ...], ...], SimpleQueue[Any]] = {}
-
-    def compiled(inputs: Inputs) -> SimpleQueue[Any]:
-        """For pictures by the shape of their batch: up to a quarter is won; with videos nothing."""
-        shapes = tuple(part.shape for part in inputs)
-        if exported.kind == "video" or (shapes not in of_shape and len(of_shape) >= MOST_SHAPES):
-            return of_any
-        if shapes not in of_shape:
-            fixed = graph.clone()
-            fixed.reshape(dict(zip(fixed.inputs, shapes, strict=True)))
-            of_shape[shapes] = _requests(core.compile_model(fixed, "CPU", settings), lanes)
-        return of_shape[shapes]
 
     def run(inputs: Inputs) -> list[NDArray[Any]]:
-        free = compiled(inputs)
+        free = compiled(tuple(part.shape for part in inputs))
         request = free.get()
         try:
             found = request.infer(list(inputs), share_inputs=True, share_outputs=True)
