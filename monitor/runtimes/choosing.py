@@ -80,8 +80,12 @@ def make_runtime(
         others = [other for other in names if other != name]  # it broke since it was remembered
         if not others:
             raise
+        try:
+            made = _made(exported, _fastest(exported, others), threads, lanes)
+        except MonitorError as another:
+            raise _all([error, another]) from another
         _warn(exported, f"{error} ({exported.name} is computed by another runtime)")
-        return _made(exported, _fastest(exported, others), threads, lanes)
+        return made
 
 
 def _made(exported: Exported, name: str, threads: int | None, lanes: int = 1) -> Runtime:

@@ -221,6 +221,11 @@ def test_one_that_broke_since_it_was_remembered_is_passed_over(
     fakes.broken["onnxruntime"] = GraphError("onnxruntime does not take this export: why")
     assert make_runtime(MODEL).name == "openvino"
     assert "onnxruntime does not take this export: why" in caplog.text
+    caplog.clear()
+    fakes.broken["openvino"] = GraphError("openvino: neither")
+    with pytest.raises(GraphError, match=r"export: why; openvino: neither$"):
+        make_runtime(MODEL)
+    assert caplog.text == ""  # nothing is computed by another
 
 
 def test_one_that_answers_otherwise_than_where_it_was_exported_is_passed_over(
