@@ -7,7 +7,6 @@ from dataclasses import dataclass, fields
 from typing import Literal, Self, get_args
 
 import torch
-from kornia.geometry.transform import get_affine_matrix2d, warp_affine
 from torch import Tensor
 
 from models.errors import OptionError
@@ -111,6 +110,8 @@ def _move(pictures: Tensor, how: Augmentation, generator: torch.Generator) -> Te
     if not taken.any():
         return pictures
     B, (H, W) = int(taken.sum()), pictures.shape[-2:]
+    from kornia.geometry.transform import get_affine_matrix2d, warp_affine
+
     sides = pictures.new_tensor([W, H])
     matrix = get_affine_matrix2d(
         translations=how.shift * draws[taken, :2] * sides,

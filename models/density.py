@@ -6,7 +6,6 @@ as Ledoit and Wolf (JMVA 2004) say, since there are rarely more pictures than fe
 """
 
 import torch
-from sklearn.covariance import ledoit_wolf
 from torch import Tensor, nn
 
 from models.errors import TrainingError
@@ -34,6 +33,8 @@ class GaussianDensity(nn.Module):
         Raises:
             TrainingError: If there is none, or one is not finite.
         """
+        from sklearn.covariance import ledoit_wolf  # takes a second; only learning needs it
+
         if not len(features):
             raise TrainingError("there is no picture to learn the density of features from")
         if not torch.isfinite(features).all():

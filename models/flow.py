@@ -15,10 +15,7 @@ from urllib.error import URLError
 
 import torch
 import torch.nn.functional as F
-from kornia.filters import get_gaussian_kernel1d, get_spatial_gradient_kernel2d
-from kornia.filters.kernels import normalize_kernel2d
 from torch import Tensor, nn
-from torchvision.models.optical_flow import Raft_Small_Weights, raft_small
 
 from models.errors import WeightsError
 
@@ -120,6 +117,9 @@ class _Kernels:
 
 @cache
 def _kernels(window: int, device: torch.device, dtype: torch.dtype) -> _Kernels:
+    from kornia.filters import get_gaussian_kernel1d, get_spatial_gradient_kernel2d
+    from kornia.filters.kernels import normalize_kernel2d
+
     binomial = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     sobel = normalize_kernel2d(get_spatial_gradient_kernel2d("sobel", 1))
     row = get_gaussian_kernel1d(window, window / 4)
@@ -176,9 +176,14 @@ class RaftFlow(nn.Module):
     """
 
     def __init__(self, weights: Path | None = None) -> None:
+        from torchvision.models.optical_flow import raft_small  # seconds; few ask for it
+
         super().__init__()
         self.network = raft_small(progress=False)
-        self.network.load_state_dict(_downloaded() if weights is None else _read(weights))
+        if weights is None:
+            self.network.load_state_dict(_downloaded())
+        else:
+            _fill(self.network, weights)
         self.requires_grad_(requires_grad=False).eval()
 
     def forward(self, first: Tensor, second: Tensor) -> Tensor:
@@ -196,6 +201,8 @@ def _signed(pictures: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def _downloaded() -> dict[str, Tensor]:
+    from torchvision.models.optical_flow import Raft_Small_Weights
+
     weights = Raft_Small_Weights.DEFAULT
     try:
         state: dict[str, Tensor] = weights.get_state_dict(progress=False, check_hash=True)
@@ -207,14 +214,12 @@ def _downloaded() -> dict[str, Tensor]:
     return state
 
 
-def _read(path: Path) -> dict[str, Tensor]:
+def _fill(network: nn.Module, path: Path) -> None:
     try:
-        state: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
-        raft_small(progress=False).load_state_dict(state)
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     except FileNotFoundError as error:
         raise WeightsError(f"no RAFT weights at {path}") from error
     except (RuntimeError, TypeError, ValueError, EOFError, pickle.UnpicklingError) as error:
         raise WeightsError(
             f"{path} does not hold the weights of torchvision's raft_small"
         ) from error
-    return state

@@ -6,7 +6,6 @@ scikit-learn solves; what comes out is kept as tensors and asked in torch.
 """
 
 import torch
-from sklearn.svm import OneClassSVM
 from torch import Tensor, nn
 
 from models.errors import TrainingError
@@ -87,6 +86,8 @@ class KernelSvdd(nn.Module):
         Raises:
             TrainingError: If there is none.
         """
+        from sklearn.svm import OneClassSVM  # takes a second; only learning needs it
+
         if not len(points):
             raise TrainingError("there is no clip to learn from")
         machine = OneClassSVM(kernel="rbf", nu=self.nu, gamma=float(self.steepness))

@@ -22,7 +22,6 @@ from typing import Literal, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import resnet18
 
 from models import whole_batch
 from models.corruptions import cut_paste, scar
@@ -212,6 +211,8 @@ def _trunk(config: CutpasteConfig) -> tuple[Callable[[Tensor], Tensor], int]:
     """A network from pictures to the maps of its last convolution, and how many there are."""
     if config.network == "small":
         return LastOf(ResidualEncoder(config.channels, config.widths)), config.widths[-1]
+    from torchvision.models import resnet18  # importing it takes as long as torch does
+
     whole = resnet18(weights=None)
     if config.channels == 1:
         whole.conv1 = nn.Conv2d(1, 64, 7, stride=2, padding=3, bias=False)

@@ -13,7 +13,6 @@ from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import get_model, get_model_weights
 
 from models.errors import WeightsError
 
@@ -47,8 +46,7 @@ class Backbone(nn.Module):
     def __init__(self, name: Name) -> None:
         super().__init__()
         self.name = name
-        with torch.device("meta"):  # the last layer and the classifier are never made
-            whole = get_model(name, weights=None)
+        whole = _outline(name)  # the last layer and the classifier are never made
         self.stem = nn.Sequential(whole.conv1, whole.bn1, whole.relu, whole.maxpool)
         self.layers = nn.ModuleList(getattr(whole, layer) for layer in LAYERS)
         self.to_empty(device="cpu")
@@ -131,6 +129,8 @@ def downloaded(name: str) -> Weights:
     Raises:
         WeightsError: If they are neither here nor to be had.
     """
+    from torchvision.models import get_model_weights
+
     published = get_model_weights(name)[PUBLISHED]
     log.info("%s: weights from %s, unless they are in torch's cache", name, published.url)
     try:
@@ -188,6 +188,12 @@ def _trunk(weights: Weights) -> Weights:
 
 
 def _shapes(name: str) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in _trunk(_outline(name).state_dict()).items()}
+
+
+def _outline(name: str) -> Any:  # a ResNet
+    """Torchvision's network without numbers in it; importing it takes as long as torch does."""
+    from torchvision.models import get_model
+
     with torch.device("meta"):
-        whole = get_model(name, weights=None).state_dict()
-    return {key: value.shape for key, value in _trunk(whole).items()}
+        return get_model(name, weights=None)
