@@ -167,7 +167,9 @@ class Crew:
     # -- what happens all the time
 
     def pump(self, now_s: float) -> None:
-        """Twenty times a second: take what has come, give out what is due."""
+        """Twenty times a second: starts, what has come, what is due."""
+        for name in [name for name, at_s in self._starts.items() if at_s <= now_s]:
+            self.resume(name, now_s)
         for station in list(self.stations.values()):
             self._take(station, station.poll(now_s), now_s)
         self._hear(now_s)
@@ -175,9 +177,7 @@ class Crew:
             self._ask(now_s)
 
     def supervise(self, now_s: float) -> None:
-        """Twice a second: connections, starts, the scorer's health."""
-        for name in [name for name, at_s in self._starts.items() if at_s <= now_s]:
-            self.resume(name, now_s)
+        """Twice a second: connections, the scorer's health."""
         verdict = self._guard.judge(now_s, {n: s.supply for n, s in self.stations.items()})
         for news in verdict.news:
             self._desk.take_health(None, news, now_s)

@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
 from models.spec import ClipSpec
 from monitor.capture.records import Connect, PictureStats, Tune
+from monitor.live import crew
 from monitor.live.health import Closed, Opened
 from monitor.live.messages import LoadModel, ScorerEnds
 from tests.monitor.live.scripted import FPS, SPEC, ScriptedScorer, World, usual
@@ -52,6 +54,19 @@ def test_a_slow_model_gets_short_rounds_and_every_camera_its_turn() -> None:
     scored = [camera for cameras in rounds for camera in cameras]
     counts = [scored.count(name) for name in world.names]
     assert min(counts) > 0.9 * max(counts)
+
+
+def test_cameras_start_one_after_the_other_as_soon_as_it_is_their_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(crew, "cores", lambda: 4)  # a start each 0.2 s, and half of that by chance
+    world = World(names=tuple(f"cam{i}" for i in range(12)))
+    started: list[tuple[float, int]] = []
+    world.run(3, each=lambda at_s: started.append((at_s, len(world.opened))))
+    counts = [count for _, count in started]
+    assert max(b - a for a, b in pairwise(counts)) == 1
+    assert counts[-1] == 12
+    assert next(at_s for at_s, count in started if count) <= 0.2
 
 
 def test_a_camera_paused_before_its_turn_is_not_started() -> None:
