@@ -29,6 +29,7 @@ from monitor.api.client_errors import (
 from monitor.api.finding import Whereabouts, find_engine, read_token
 from monitor.api.schema import (
     API_VERSION,
+    VERSION_HEADER,
     Action,
     AlertPage,
     AlertView,
@@ -58,7 +59,6 @@ __all__ = [
     "read_token",
 ]
 
-VERSION_HEADER = "oddwatch-api"  # on every answer of an engine
 SILENCE_S = 15.0  # three heartbeats of the stream
 CONNECT_S = 5.0  # a machine in the same network answers in milliseconds or not at all
 EVERY_ALERT = AlertWanted()

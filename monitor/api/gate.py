@@ -15,8 +15,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.api.auth import Failures, Tokens, allows, host_in, is_loopback, is_own_page
-from monitor.api.client import VERSION_HEADER
-from monitor.api.schema import API_VERSION, Role
+from monitor.api.schema import API_VERSION, VERSION_HEADER, Role
 from monitor.api.view import EngineView
 
 OPEN_TO_ALL = "/healthz"

@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 API_VERSION = 1  # a client refuses an engine of another one
+VERSION_HEADER = "oddwatch-api"  # on every answer of an engine
 
 CameraState = Literal[
     "disabled",  # by configuration

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import errno
 import json
 import os
 import socket
@@ -15,20 +14,15 @@ from starlette.types import ASGIApp
 
 from monitor.api.app import make_app
 from monitor.api.auth import Tokens
-from monitor.api.client import VERSION_HEADER
 from monitor.api.finding import WHEREABOUTS
 from monitor.api.gate import Refusal, error_response
-from monitor.api.schema import API_VERSION
+from monitor.api.listening import ServerError, listen
+from monitor.api.schema import API_VERSION, VERSION_HEADER
 from monitor.api.view import EngineView, Evidence
 from monitor.config.settings import ApiSettings
-from monitor.errors import MonitorError
 from monitor.files import write_atomically
 
 GRACE_S = 2.0  # for answers under way when the engine stops
-
-
-class ServerError(MonitorError, OSError):
-    """The API cannot listen where it should."""
 
 
 class _Uvicorn(uvicorn.Server):
@@ -46,6 +40,8 @@ async def serving(
     tokens: Tokens,
     folder: Path,
     evidence: Evidence | None = None,
+    *,
+    listener: socket.socket | None = None,
 ) -> AsyncIterator[str]:
     """The API while the body runs; gives its URL, with the port that was chosen.
 
@@ -55,13 +51,15 @@ async def serving(
         tokens: Who may ask.
         folder: The engine's, which gets `api.json` with the URL and the process.
         evidence: Where pictures and clips come from, if not out of the folder.
+        listener: Listens already; closed in the end.
 
     Raises:
         UsageError: If it would listen beyond loopback without tokens.
         ServerError: If it cannot listen, in one line.
     """
     app = make_app(view, settings, tokens, folder, evidence=evidence)
-    async with _answering(app, settings, folder) as url:
+    listener = listener or listen(settings.host, settings.port)
+    async with _answering(app, listener, settings, folder) as url:
         try:
             yield url
         finally:
@@ -79,13 +77,15 @@ async def excusing(why: str, settings: ApiSettings, folder: Path) -> AsyncIterat
     """
     headers = (("Retry-After", "5"), (VERSION_HEADER, str(API_VERSION)))
     excuse = error_response(Refusal(503, why, headers))
-    async with _answering(excuse, settings, folder) as url:
+    listener = listen(settings.host, settings.port)
+    async with _answering(excuse, listener, settings, folder) as url:
         yield url
 
 
 @asynccontextmanager
-async def _answering(app: ASGIApp, settings: ApiSettings, folder: Path) -> AsyncIterator[str]:
-    listener = listen(settings.host, settings.port)
+async def _answering(
+    app: ASGIApp, listener: socket.socket, settings: ApiSettings, folder: Path
+) -> AsyncIterator[str]:
     url = _url(settings.host, listener.getsockname()[1])
     server = _Uvicorn(
         uvicorn.Config(
@@ -109,30 +109,6 @@ async def _answering(app: ASGIApp, settings: ApiSettings, folder: Path) -> Async
         await asyncio.wait({task}, timeout=GRACE_S + 1)
         task.cancel()
         listener.close()
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens; port 0: any that is free.
-
-    Raises:
-        ServerError: The port is taken, forbidden, or the address is not of this machine.
-    """
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=128)
-    except OSError as error:
-        raise ServerError(_why(host, port, error)) from error
-
-
-def _why(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {host} is in use: another engine runs, or give [api] another port "
-            "(0: any that is free)"
-        )
-    if error.errno == errno.EACCES:
-        return f"port {port} is reserved for the system: give [api] one of 1024 or higher"
-    return f"the API cannot listen on {host}, port {port}: {error.strerror or error}"
 
 
 async def _started(server: uvicorn.Server, task: "asyncio.Task[None]") -> None:

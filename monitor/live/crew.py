@@ -108,6 +108,7 @@ class Crew:
         delays = stagger(len(joining), self._rng, cores())
         for station, delay_s in zip(joining, delays, strict=True):
             self.add(station, now_s + delay_s)
+        self._begin(now_s)
 
     def add(self, station: Station, start_s: float, paused_by: str = "") -> None:
         """A camera more, to be started then; or by `resume`, where somebody has paused it."""
@@ -168,8 +169,7 @@ class Crew:
 
     def pump(self, now_s: float) -> None:
         """Twenty times a second: starts, what has come, what is due."""
-        for name in [name for name, at_s in self._starts.items() if at_s <= now_s]:
-            self.resume(name, now_s)
+        self._begin(now_s)
         for station in list(self.stations.values()):
             self._take(station, station.poll(now_s), now_s)
         self._hear(now_s)
@@ -235,6 +235,11 @@ class Crew:
         self._metrics.dropped(name, "gate", 1)
         self._take(station, station.hold(), now_s)
         return False
+
+    def _begin(self, now_s: float) -> None:
+        """Start those whose turn has come."""
+        for name in [name for name, at_s in self._starts.items() if at_s <= now_s]:
+            self.resume(name, now_s)
 
     def _hear(self, now_s: float) -> None:
         for answer in self._scorer.answers():

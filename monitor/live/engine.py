@@ -15,10 +15,8 @@ from typing import Any, Literal
 
 import psutil
 
-from monitor.api.auth import Tokens
 from monitor.api.hub import Hub
 from monitor.api.metrics import Metrics
-from monitor.api.server import serving
 from monitor.capture.feed import ProcessFeed, ThreadFeed
 from monitor.capture.shared import sweep_stale
 from monitor.config.changes import Changes, Reloader
@@ -32,7 +30,7 @@ from monitor.live.health import Closed, Opened
 from monitor.live.how_read import capture_of
 from monitor.live.live_log import LiveLog
 from monitor.live.minutes import Minutes
-from monitor.live.opening import open_store
+from monitor.live.opening import Door, open_store
 from monitor.live.school import School, learner_of
 from monitor.live.scoring_link import RunScorer, ScoringLink, loading, run_scorer
 from monitor.live.station import OpenFeed, Station
@@ -127,6 +125,7 @@ class Engine:
         opened, api = await open_store(place, self.settings.api, self.folder)
         self.store = held.enter_context(opened)
         self.store.database.claim()
+        door = Door(api, self.folder) if api.enabled else None
         self.telling = Telling(self.store, self.settings.notice, self.folder)
         self.store.health.close_orphans(self.clock.utc())
         if orphans := self.store.close_orphans(self.telling.orphan):
@@ -155,10 +154,6 @@ class Engine:
         self.telling.cameras(camera.name for camera in self.settings.camera)
         self.telling.start()
         self.view = LiveView(self)
-        if api.enabled:
-            tokens = Tokens(api.viewers, api.operators, api.admins)
-            self.url = await held.enter_async_context(serving(self.view, api, tokens, self.folder))
-            log.info("the API listens at %s", self.url)
         now_s = self.clock.now_s()
         posts, stations = await self._sorted(self.settings.camera)
         for post in posts:
@@ -169,6 +164,9 @@ class Engine:
         self.school = School(self.crew, self.clock)
         for name in self.crew.stations:
             self.school.admit(name)
+        if door is not None:
+            self.url = await held.enter_async_context(door.serving(self.view))
+            log.info("the API listens at %s", self.url)
 
     async def _close(self) -> None:
         began_s = monotonic()

@@ -171,6 +171,8 @@ class FleetGuard:
 def stagger(count: int, rng: Random, cores: int, *, longest_s: float = 60.0) -> list[float]:
     """When each of so many cameras starts, in seconds from now, rising: never all in one instant.
 
+    The first one starts at once.
+
     Args:
         count: Of cameras.
         rng: For a jitter of half a gap, so that two engines do not keep step.
@@ -178,4 +180,4 @@ def stagger(count: int, rng: Random, cores: int, *, longest_s: float = 60.0) -> 
         longest_s: The last one starts no later; with many cameras the gaps get smaller.
     """
     step_s = min(START_CPU_S / cores, longest_s / max(1, count))
-    return [step_s * (i + rng.uniform(0, 0.5)) for i in range(count)]
+    return [step_s * (i + rng.uniform(0, 0.5)) if i else 0.0 for i in range(count)]

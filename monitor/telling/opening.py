@@ -5,7 +5,6 @@ from monitor.telling.command import Command
 from monitor.telling.mqtt import Mqtt
 from monitor.telling.plain import ByApprise, Log
 from monitor.telling.sink import Sink
-from monitor.telling.webhook import Webhook
 
 
 def open_sink(settings: NoticeSettings) -> Sink:
@@ -16,6 +15,8 @@ def open_sink(settings: NoticeSettings) -> Sink:
     """
     match settings.kind:
         case "webhook":
+            from monitor.telling.webhook import Webhook  # a tenth of a second for httpx
+
             return Webhook(settings)
         case "mqtt":
             return Mqtt(settings)

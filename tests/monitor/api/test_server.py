@@ -15,8 +15,9 @@ from monitor.api import about_engine
 from monitor.api.auth import Tokens
 from monitor.api.client import Client, EngineGone, find_engine
 from monitor.api.hub import Hub
+from monitor.api.listening import ServerError, listen
 from monitor.api.schema import Message
-from monitor.api.server import ServerError, listen, serving
+from monitor.api.server import serving
 from monitor.config.settings import ApiSettings
 from monitor.errors import UsageError
 from tests.monitor.api.scripted import ScriptedEngine, serving_script

@@ -1,5 +1,6 @@
 """The real engine from its configuration to its API, on films that loop as if they were live."""
 
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
+from monitor.api.listening import ServerError
 from monitor.errors import StoreError
 from monitor.files import digest_of
 from monitor.live.watched import FILE, read_watched
@@ -262,6 +264,21 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path, model: Path
     (tmp_path / "out").write_text("a file")
     with pytest.raises(StoreError, match="expected a folder, found a file"):
         Ran(write_config(tmp_path, [camera("door", tmp_path, model)])).__enter__()
+
+
+def test_where_the_port_is_taken_no_camera_is_opened(tmp_path: Path, model: Path) -> None:
+    config = write_config(tmp_path, [camera("door", tmp_path / "no film", model)])
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(
+            config.read_text().replace("port = 0", f"port = {taken.getsockname()[1]}")
+        )
+        ran = Ran(config)
+        with (
+            leaves_nothing(tmp_path),
+            pytest.raises(ServerError, match=r"^port \d+ .* is in use: "),
+        ):
+            ran.__enter__()
+    assert not hasattr(ran.engine, "crew")
 
 
 @pytest.mark.slow

@@ -111,5 +111,6 @@ def test_starts_rise_and_end_in_time(count: int, seed: int) -> None:
     assert len(delays) == count
     assert all(0 <= delay <= 60 for delay in delays)
     if count:
+        assert delays[0] == 0
         assert delays[-1] >= min(0.4, 60 / count) * (count - 1)
     assert all(a < b for a, b in itertools.pairwise(delays))
