@@ -94,7 +94,7 @@ class Cutter:
             self._fail(clip, _said(error, clip.remux.path))
             return
         del self._clips[clip.alert_id]
-        self._tell(ClipWritten(clip.alert_id, path))
+        self._tell(ClipWritten(clip.alert_id, path, clip.remux.seconds))
 
     def _fail(self, clip: _Clip, text: str) -> None:
         clip.remux.discard()

@@ -120,6 +120,7 @@ class ClipWritten:
 
     alert_id: str
     path: Path
+    seconds: float  # from its first frame to its last
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,11 @@ class Remux:
         """Whether nothing was written yet."""
         return self._first_s is None
 
+    @property
+    def seconds(self) -> float:
+        """From the first frame to the last that was written."""
+        return float(max(self._last_tick, 0) * TICKS)
+
     def write(self, kept: Kept) -> None:
         """Add a packet; those before the first keyframe are left out."""
         if self._first_s is None:

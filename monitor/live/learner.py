@@ -19,6 +19,7 @@ from monitor.priorities import LEARNING
 from monitor.recorder import safe_name
 
 LEAST_S = 5.0  # a shorter stretch is not worth keeping
+SLACK_S = 1.0  # over what is wanted: between the last frame and the end of a segment
 SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
 
 
@@ -93,15 +94,14 @@ class Learner:
         self.own.mkdir(parents=True, exist_ok=True)
         path = self.own / f"{len(self._collected):04d}-{int(now_s)}.mp4"
         self._open = _Segment(path, now_s)
-        rest_s = max(LEAST_S, self.wanted_s - self.collected_s)
-        return StartClip(self._id(path), path, now_s, min(SEGMENT_S, rest_s) + 1)
+        return StartClip(self._id(path), path, now_s, self._to_come_s + 1)
 
     def due(self, now_s: float) -> Command | None:
         """The end of the open segment, once it is long enough."""
         if self._open is None:
             return None
         length_s = now_s - self._open.began_s
-        if length_s < min(SEGMENT_S, max(LEAST_S, self.wanted_s - self.collected_s)):
+        if length_s < self._to_come_s:
             return None
         return self.break_off(now_s)
 
@@ -116,10 +116,9 @@ class Learner:
         """Whether this was a segment of ours."""
         if self._open is None or notice.alert_id != self._id(self._open.path):
             return False
-        path, length_s = self._open.path, self._open.ended_s - self._open.began_s
-        self._open = None
-        if isinstance(notice, ClipWritten) and length_s >= LEAST_S:
-            self._collected[notice.path.name] = length_s
+        path, self._open = self._open.path, None
+        if isinstance(notice, ClipWritten) and notice.seconds >= LEAST_S:
+            self._collected[notice.path.name] = notice.seconds
             write_atomically(self._notes, json.dumps(self._collected))
         elif isinstance(notice, ClipWritten):
             notice.path.unlink(missing_ok=True)
@@ -192,6 +191,11 @@ class Learner:
         if self.enough:
             text += "; waits for its turn to be trained"
         return Learning(step="collecting", share=share, text=text)
+
+    @property
+    def _to_come_s(self) -> float:
+        """How long a segment is to be; a little over, as it ends with a frame that came before."""
+        return min(SEGMENT_S, max(LEAST_S, self.wanted_s - self.collected_s)) + SLACK_S
 
     @property
     def _anew(self) -> Path:

@@ -117,6 +117,7 @@ def test_a_clip_begins_at_a_keyframe_before_and_ends_when_it_is_told(tmp_path: P
         frames = list(container.decode(video=0))
     times = [float(frame.time) for frame in frames]
     assert times == pytest.approx([index / 10 for index in range(len(times))], abs=0.06)
+    assert clip.seconds == pytest.approx(times[-1], abs=0.001)
     first = round((frames[0].to_ndarray(format="gray").mean() - 20) / 10)
     assert first == pytest.approx(5, abs=0.5)  # the keyframe before frame 8
     assert 10 <= len(frames) <= 13

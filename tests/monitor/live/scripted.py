@@ -108,7 +108,8 @@ class ScriptedFeed:
                 self._paths[command.alert_id] = command
             case EndClip():
                 begun = self._paths.pop(command.alert_id)
-                self._notices.append(ClipWritten(command.alert_id, begun.path))
+                seconds = command.until_s - begun.from_s
+                self._notices.append(ClipWritten(command.alert_id, begun.path, seconds))
                 self.clips.append(command.alert_id)
             case Stop():
                 self.alive = False

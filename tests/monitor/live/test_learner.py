@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.capture.records import ClipWritten, EndClip, StartClip
 from monitor.errors import UsageError
 from monitor.live.clock import Clock
 from monitor.live.learner import Learner
@@ -16,6 +17,41 @@ from tests.monitor.live.scripted import World
 
 def learner(folder: Path, wanted_s: float = 900.0) -> Learner:
     return Learner(folder, "gate", wanted_s, "fusion", 1.0)
+
+
+def begin(one: Learner, now_s: float = 1000.0) -> StartClip:
+    """A segment that is being written."""
+    command = one.collect(now_s)
+    assert isinstance(command, StartClip)
+    return command
+
+
+def write(one: Learner, seconds: float, now_s: float = 1000.0) -> Path:
+    """A whole segment."""
+    command = begin(one, now_s)
+    command.path.write_bytes(b"footage")
+    assert one.written(ClipWritten(command.alert_id, command.path, seconds))
+    return command.path
+
+
+def test_footage_up_to_a_lost_connection_counts(tmp_path: Path) -> None:
+    one = learner(tmp_path, wanted_s=30.0)
+    kept = write(one, 9.0)  # the worker ended it, before anybody was told to
+    short = write(one, 2.0)
+    assert (kept.exists(), short.exists()) == (True, False)
+    assert one.progress(1020.0).text == "9 of 30 s of normal footage"
+    write(one, 20.0)
+    assert not one.enough
+    write(one, 5.0)
+    assert one.enough
+
+
+def test_a_segment_is_asked_for_a_little_longer_than_is_wanted(tmp_path: Path) -> None:
+    one = learner(tmp_path, wanted_s=30.0)
+    begin(one)
+    assert one.due(1030.0) is None
+    assert one.due(1031.0) == EndClip("learning-0000-1000", 1031.0)
+    assert one.due(1032.0) is None
 
 
 class Trained:
