@@ -6,8 +6,11 @@ user would type, in a process of low priority. What was collected or learned out
 
 import asyncio
 import json
+import logging
 import sys
+from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -18,6 +21,9 @@ from monitor.files import write_atomically
 from monitor.priorities import LEARNING
 from monitor.recorder import safe_name
 
+log = logging.getLogger(__name__)
+
+AGAIN_S = 30.0  # after a segment that could not be written
 LEAST_S = 5.0  # a shorter stretch is not worth keeping
 SLACK_S = 1.0  # over what is wanted: between the last frame and the end of a segment
 SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
@@ -28,6 +34,7 @@ class _Segment:
     path: Path
     began_s: float  # time.monotonic(), as below
     ended_s: float = 0.0
+    outdated: bool = False  # it shows what was before `forget`
 
 
 @dataclass(slots=True)
@@ -40,22 +47,30 @@ class Learner:
     detector: str
     minutes: float
     false_alarms_per_day: float = 0.0  # 0: the command's own default
-    fault: str = ""
+    fault: str = ""  # why the last segment is none
     wanting: bool = field(init=False)  # a model: there is none, or it is to be learned anew
     _collected: dict[str, float] = field(default_factory=dict)  # file name -> seconds
     _open: _Segment | None = None
+    _again_s: float = -inf  # of the next segment; inf: one has failed, to be set
     _started_s: float | None = None  # of training
     _running: "asyncio.subprocess.Process | None" = None
     _outdated: bool = False  # what is being trained: it was told to begin anew meanwhile
 
     def __post_init__(self) -> None:
-        """Take up what an earlier run collected."""
-        try:
-            noted = json.loads(self._notes.read_text())
-            self._collected = {k: float(v) for k, v in noted.items() if (self.own / k).exists()}
-        except (OSError, ValueError, AttributeError):
-            self._collected = {}
         self.wanting = self._anew.exists() or not self.model.exists()
+
+    def take_up(self) -> None:
+        """What an earlier run collected; what it did not finish is removed."""
+        if self._open is not None:
+            return
+        self._collected = {}
+        try:
+            noted = json.loads(self._notes.read_text()) if self._notes.exists() else {}
+            self._collected = {k: float(v) for k, v in noted.items() if (self.own / k).exists()}
+        except (OSError, ValueError, TypeError, AttributeError) as error:
+            log.warning("%s cannot be read (%s): collecting begins anew", self._notes, error)
+            return
+        self._sweep()
 
     @property
     def own(self) -> Path:
@@ -89,9 +104,15 @@ class Learner:
 
     def collect(self, now_s: float) -> Command | None:
         """A segment to begin, where one is needed and none is open."""
-        if self._open is not None or self.collected_s >= self.wanted_s:
+        if self._again_s == inf:
+            self._again_s = now_s + AGAIN_S
+        if self._open is not None or self.collected_s >= self.wanted_s or now_s < self._again_s:
             return None
-        self.own.mkdir(parents=True, exist_ok=True)
+        try:
+            self.own.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            self._fail(f"{self.own} cannot be made: {error.strerror or error}")
+            return None
         path = self.own / f"{len(self._collected):04d}-{int(now_s)}.mp4"
         self._open = _Segment(path, now_s)
         return StartClip(self._id(path), path, now_s, self._to_come_s + 1)
@@ -101,7 +122,7 @@ class Learner:
         if self._open is None:
             return None
         length_s = now_s - self._open.began_s
-        if length_s < self._to_come_s:
+        if length_s < self._to_come_s and not self._open.outdated:
             return None
         return self.break_off(now_s)
 
@@ -116,16 +137,29 @@ class Learner:
         """Whether this was a segment of ours."""
         if self._open is None or notice.alert_id != self._id(self._open.path):
             return False
-        path, self._open = self._open.path, None
-        if isinstance(notice, ClipWritten) and notice.seconds >= LEAST_S:
-            self._collected[notice.path.name] = notice.seconds
-            write_atomically(self._notes, json.dumps(self._collected))
-        elif isinstance(notice, ClipWritten):
+        segment, self._open = self._open, None
+        if isinstance(notice, ClipFailed):
+            segment.path.unlink(missing_ok=True)
+            self._fail(notice.text)
+        elif segment.outdated or notice.seconds < LEAST_S:
             notice.path.unlink(missing_ok=True)
         else:
-            self.fault = notice.text
-            path.unlink(missing_ok=True)
+            self._keep(notice)
         return True
+
+    def _keep(self, segment: ClipWritten) -> None:
+        collected = self._collected | {segment.path.name: segment.seconds}
+        try:
+            write_atomically(self._notes, json.dumps(collected))
+        except OSError as error:
+            segment.path.unlink(missing_ok=True)
+            self._fail(f"{self._notes} cannot be written: {error.strerror or error}")
+            return
+        self._collected, self.fault = collected, ""
+
+    def _fail(self, why: str) -> None:
+        self.fault, self._again_s = f"footage to learn from is lost: {why}", inf
+        log.warning("%s: %s; tried again in %.0f s", self.camera, self.fault, AGAIN_S)
 
     def lost(self) -> None:
         """The worker that was writing is gone; what it wrote is not whole."""
@@ -167,10 +201,11 @@ class Learner:
 
     def forget(self) -> None:
         """Begin anew, for a camera whose scene has changed; its model works until the next."""
-        for name in self._collected:
-            (self.own / name).unlink(missing_ok=True)
         self._collected = {}
         self._notes.unlink(missing_ok=True)
+        self._sweep()
+        if self._open is not None:
+            self._open.outdated = True
         self.own.mkdir(parents=True, exist_ok=True)
         self._anew.touch()  # so that an engine that starts anew goes on with it
         self.fault, self.wanting = "", True
@@ -188,9 +223,19 @@ class Learner:
         have_s = self.collected_s + (now_s - self._open.began_s if self._open else 0.0)
         share = min(have_s / self.wanted_s, 1.0) if self.wanted_s else 1.0
         text = f"{_span(have_s, self.wanted_s)} of normal footage"
+        if self.fault:
+            text += f"; {self.fault}"
         if self.enough:
             text += "; waits for its turn to be trained"
         return Learning(step="collecting", share=share, text=text)
+
+    def _sweep(self) -> None:
+        """Remove segments that do not count, but the one that is being written."""
+        for path in self.own.glob("*.*") if self.own.is_dir() else ():
+            kept = path.name in self._collected or path == self._notes
+            if not kept and (path.suffix != ".part" or self._open is None):
+                with suppress(OSError):
+                    path.unlink()
 
     @property
     def _to_come_s(self) -> float:

@@ -53,8 +53,9 @@ class School:
         """Have a camera judged by the model there is for it; else it learns, or says why not."""
         station = self._crew.stations[name]
         path = station.settings.model
-        if not path and station.learner is not None and station.learner.model.exists():
-            path = str(station.learner.model)
+        if station.learner is not None:
+            station.learner.take_up()
+            path = path or (str(station.learner.model) if station.learner.model.exists() else "")
         if path:
             self._crew.judge_by(name, path, self._clock.now_s())
         elif station.learner is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.capture.records import ClipWritten, EndClip, StartClip
+from monitor.capture.records import ClipFailed, ClipWritten, EndClip, StartClip
 from monitor.errors import UsageError
 from monitor.live.clock import Clock
 from monitor.live.learner import Learner
@@ -52,6 +52,63 @@ def test_a_segment_is_asked_for_a_little_longer_than_is_wanted(tmp_path: Path) -
     assert one.due(1030.0) is None
     assert one.due(1031.0) == EndClip("learning-0000-1000", 1031.0)
     assert one.due(1032.0) is None
+
+
+def test_a_restart_takes_up_what_counts_and_removes_the_rest(tmp_path: Path) -> None:
+    first = learner(tmp_path)
+    kept = write(first, 60.0)
+    half = begin(first, 1100.0)
+    half.path.write_bytes(b"ended by the worker, told to nobody")
+    (first.own / ".0123.part").write_bytes(b"")
+    again = learner(tmp_path)
+    again.take_up()
+    assert again.collected_s == 60.0
+    assert sorted(path.name for path in again.own.iterdir()) == [kept.name, "collected.json"]
+
+
+def test_notes_that_cannot_be_read_remove_no_footage(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = write(learner(tmp_path), 60.0)
+    (kept.parent / "collected.json").write_text("[1")
+    again = learner(tmp_path)
+    again.take_up()
+    assert (again.collected_s, kept.exists()) == (0.0, True)
+    assert "collecting begins anew" in caplog.text
+
+
+def test_learning_anew_leaves_nothing_of_what_was(tmp_path: Path) -> None:
+    one = learner(tmp_path)
+    write(one, 60.0)
+    (one.own / "0000-7.mp4").write_bytes(b"of a crash")
+    command = begin(one, 1100.0)
+    one.forget()
+    ended = one.due(1101.0)  # at once: it shows the old scene
+    assert isinstance(ended, EndClip)
+    command.path.write_bytes(b"footage")
+    assert one.written(ClipWritten(command.alert_id, command.path, 60.0))
+    assert one.collected_s == 0.0
+    assert [path.name for path in one.own.iterdir()] == ["anew"]
+
+
+def test_footage_that_cannot_be_written_is_said_and_tried_again_later(tmp_path: Path) -> None:
+    one = learner(tmp_path)
+    command = begin(one)
+    assert one.written(ClipFailed(command.alert_id, "x.mp4: No space left on device"))
+    assert one.fault == "footage to learn from is lost: x.mp4: No space left on device"
+    assert one.progress(1001.0).text.endswith(one.fault)
+    assert one.collect(1001.0) is None
+    assert one.collect(1030.0) is None
+    write(one, 60.0, 1031.0)
+    assert one.fault == ""
+
+
+def test_a_folder_that_cannot_be_made_is_a_fault_of_this_camera_alone(tmp_path: Path) -> None:
+    (tmp_path / "learning").write_text("a file")
+    one = learner(tmp_path)
+    one.take_up()
+    assert one.collect(1000.0) is None
+    assert "gate cannot be made: " in one.fault
 
 
 class Trained:
