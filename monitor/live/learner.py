@@ -24,6 +24,8 @@ from monitor.recorder import safe_name
 log = logging.getLogger(__name__)
 
 AGAIN_S = 30.0  # after a segment that could not be written
+RETRY_S, LONGEST_RETRY_S = 600.0, 6 * 3600.0  # after a training that failed
+MOST_FAILURES = 10  # counted
 LEAST_S = 5.0  # a shorter stretch is not worth keeping
 SLACK_S = 1.0  # over what is wanted: between the last frame and the end of a segment
 SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
@@ -53,6 +55,8 @@ class Learner:
     _open: _Segment | None = None
     _again_s: float = -inf  # of the next segment; inf: one has failed, to be set
     _started_s: float | None = None  # of training
+    _failures: int = 0  # of training, in a row
+    _retry_s: float | None = None  # when it is tried again
     _running: "asyncio.subprocess.Process | None" = None
     _outdated: bool = False  # what is being trained: it was told to begin anew meanwhile
 
@@ -199,9 +203,22 @@ class Learner:
             self._running = None
         return ""
 
+    def put_off(self, now_s: float) -> float:
+        """Training has failed: in how many seconds it is tried again, each time twice as many."""
+        wait_s = min(RETRY_S * 2.0**self._failures, LONGEST_RETRY_S)
+        self._failures, self._retry_s = min(self._failures + 1, MOST_FAILURES), now_s + wait_s
+        return wait_s
+
+    def tries_again(self, now_s: float) -> bool:
+        """Whether it is time to, once."""
+        if self._retry_s is None or now_s < self._retry_s:
+            return False
+        self._retry_s = None
+        return True
+
     def forget(self) -> None:
         """Begin anew, for a camera whose scene has changed; its model works until the next."""
-        self._collected = {}
+        self._collected, self._failures, self._retry_s = {}, 0, None
         self._notes.unlink(missing_ok=True)
         self._sweep()
         if self._open is not None:
@@ -263,4 +280,4 @@ def _span(have_s: float, wanted_s: float) -> str:
 
 def _last_line(said: bytes) -> str:
     lines = said.decode(errors="replace").strip().splitlines()
-    return lines[-1].removeprefix("error: ") if lines else ""
+    return lines[-1].removeprefix("oddwatch: ") if lines else ""

@@ -76,8 +76,12 @@ class School:
     def look_round(self) -> None:
         """Train where enough footage is collected; one camera at a time, it is slow enough."""
         for station in self._crew.stations.values():
-            ready = station.wants_model and station.learner is not None and station.learner.enough
-            if ready and not self._training and not station.judged.fault:
+            learner = station.learner
+            if learner is None or not station.wants_model:
+                continue
+            if learner.tries_again(self._clock.now_s()):
+                station.judged.refused = ""
+            if learner.enough and not self._training and not station.judged.fault:
                 self._training[station.name] = asyncio.create_task(self._train(station))
 
     def relearn(self, name: str) -> str:
@@ -120,7 +124,12 @@ class School:
             log.info("%s: training broken off, it learns anew", station.name)
             return
         if why:
-            station.judged.refused = f"learning failed: {why}"
+            wait_s = learner.put_off(self._clock.now_s())
+            station.judged.refused = (
+                f"learning failed: {why}; the footage is kept, and learned from again in "
+                f"{wait_s / 60:.0f} min"
+            )
+            log.error("%s: %s", station.name, station.judged.refused)
             return
         log.info("%s: learned; it goes live", station.name)
         self._crew.forget_model(str(learner.model))

@@ -203,6 +203,53 @@ async def _loads(folder: Path) -> None:
     assert station.state == "learning"  # nothing judges it meanwhile
 
 
+class Fails(Trained):
+    """A training process that cannot write its model."""
+
+    returncode = 1
+
+    async def communicate(self) -> tuple[bytes, bytes]:
+        return b"", b"a warning\noddwatch: cannot write the model: No space left on device\n"
+
+
+def test_a_training_that_failed_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    async def start(*words: str, **_: object) -> Fails:
+        tried.append(words[-1])
+        return Fails()
+
+    monkeypatch.setattr("asyncio.create_subprocess_exec", start)
+    asyncio.run(_fails(learner(tmp_path, wanted_s=0.0), tried))
+
+
+async def _fails(one: Learner, tried: list[str]) -> None:
+    world = World()
+    world.run(5)
+    station = world.crew.stations["gate"]
+    station.learner, station.model = one, None
+    now_s = [0.0]
+    school = School(world.crew, Clock(now_s=lambda: now_s[0]))
+
+    async def look() -> str:
+        school.look_round()
+        await asyncio.gather(*school._training.values())
+        return station.judged.fault
+
+    failed = "learning failed: cannot write the model: No space left on device; the footage is "
+    assert await look() == f"{failed}kept, and learned from again in 10 min"
+    now_s[0] = 599.0
+    await look()
+    assert len(tried) == 1
+    now_s[0] = 601.0
+    assert (await look()).endswith("in 20 min")
+    assert len(tried) == 2
+    station.learner.forget()
+    assert not station.learner.tries_again(1e9)
+
+
 def test_without_torch_it_is_said_before_anything_is_collected(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
