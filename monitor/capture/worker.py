@@ -5,7 +5,6 @@ and whether it hangs, is for the engine to judge. Run by `feed`:
 `python -m monitor.capture.worker FD`, with its settings coming over that socket.
 """
 
-import os
 import signal
 import sys
 import threading
@@ -37,9 +36,8 @@ from monitor.capture.records import (
 from monitor.capture.ring import Ring
 from monitor.capture.session import Session, Tally
 from monitor.capture.stats import PictureMeter
+from monitor.orphans import end_with_parent
 from monitor.sources.stream import without_secrets
-
-PARENT_S = 1.0  # between looks whether the engine still lives
 
 
 class _LeaveError(Exception):
@@ -175,7 +173,7 @@ def main(descriptor: int) -> None:
     for stopping in (signal.SIGINT, signal.SIGTERM):  # meant for the engine, which says `Stop`
         signal.signal(stopping, signal.SIG_IGN)
     cv2.setNumThreads(1)
-    _die_with(os.getppid())
+    end_with_parent()
     link = Connection(descriptor)
     settings: CaptureSettings = link.recv()
     ring = Ring.attach(link.recv())
@@ -183,17 +181,6 @@ def main(descriptor: int) -> None:
         run_worker(settings, ring, link, own_process=True)
     finally:
         ring.close()
-
-
-def _die_with(parent: int) -> None:
-    """End at once when the engine is gone, even in the middle of a read that never returns."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(PARENT_S)
-        os._exit(1)
-
-    threading.Thread(target=watch, name="parent", daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 AGAIN_S = 30.0  # after a segment that could not be written
 RETRY_S, LONGEST_RETRY_S = 600.0, 6 * 3600.0  # after a training that failed
 MOST_FAILURES = 10  # counted
+CHILD = "monitor.cli.child"  # it ends with the engine
 LEAST_S = 5.0  # a shorter stretch is not worth keeping
 SLACK_S = 1.0  # over what is wanted: between the last frame and the end of a segment
 SEGMENT_S = 600.0  # collected in pieces, so that a crash costs ten minutes at most
@@ -182,7 +183,7 @@ class Learner:
         if self.false_alarms_per_day:
             words += ["--false-alarms-per-day", f"{self.false_alarms_per_day:g}"]
         self._running = await asyncio.create_subprocess_exec(
-            "nice", "-n", str(LEARNING), sys.executable, "-m", "monitor", *words, "-o", str(new),
+            "nice", "-n", str(LEARNING), sys.executable, "-m", CHILD, *words, "-o", str(new),
             stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:

@@ -122,6 +122,7 @@ class Trained:
 
 def train(one: Learner, monkeypatch: pytest.MonkeyPatch) -> str | None:
     async def start(*words: str, **_: object) -> Trained:
+        assert words[4:7] == ("-m", "monitor.cli.child", "train")  # it ends with the engine
         Path(words[-1]).write_bytes(b"a model")
         return Trained()
 
