@@ -23,6 +23,8 @@ def load_settings(path: Path) -> Settings:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path}: this is not TOML: {error}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: lists or tables lie too deep in each other"]) from None
     lines = lines_of(text)
     try:
         settings = Settings.model_validate(data)

@@ -298,14 +298,13 @@ class Engine:
                 continue
             try:
                 wrong = await self._reload_once(self._reloader)
-            except (MonitorError, OSError, ValueError) as error:
+            except Exception as error:  # no file may end the engine
                 self._reloader.settings = self.settings  # what was read does not run
-                wrong = str(error)
-                log.error("%s; the last good settings go on", wrong)
-            news = Opened("configuration", "warning", wrong)
-            self.desk.take_health(
-                None, news if wrong else Closed("configuration"), self.clock.now_s()
-            )
+                known = isinstance(error, MonitorError | OSError | ValueError)
+                wrong = str(error) if known else f"unexpected {type(error).__name__}"
+                log.error("%s; the last good settings go on", wrong, exc_info=not known)
+            news = Opened("configuration", "warning", wrong) if wrong else Closed("configuration")
+            self.desk.take_health(None, news, self.clock.now_s())
 
     async def _reload_once(self, reloader: Reloader) -> str:
         """What is wrong with the new configuration; empty: it runs."""

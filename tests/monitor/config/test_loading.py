@@ -191,6 +191,11 @@ def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
         load_settings(tmp_path / "latin.toml")
 
 
+def test_what_lies_too_deep_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="too deep in each other"):
+        load_settings(write(tmp_path, f"a = {'[' * 5000}{']' * 5000}"))
+
+
 def test_no_repr_shows_what_may_be_secret(tmp_path: Path) -> None:
     settings = load_settings(
         write(

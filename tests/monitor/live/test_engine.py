@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from monitor.api.listening import ServerError
+from monitor.config.changes import Reloader
 from monitor.errors import StoreError
 from monitor.files import digest_of
 from monitor.live.watched import FILE, read_watched
@@ -115,7 +116,11 @@ def test_what_is_open_at_the_end_is_whole(
 
 
 def test_a_reload_changes_what_changed_and_keeps_the_last_good_one(
-    tmp_path: Path, films: dict[str, Path], model: Path
+    tmp_path: Path,
+    films: dict[str, Path],
+    model: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     cameras = [camera("door", films["dim"], model)]
     config = write_config(tmp_path, cameras)
@@ -129,6 +134,11 @@ def test_a_reload_changes_what_changed_and_keeps_the_last_good_one(
             config.write_text(wrong)
             ran.reload()
             ran.wait(lambda: open_health(ran) == ["configuration"])
+        assert names(ran) == ["door", "yard"]
+        with monkeypatch.context() as patched:
+            patched.setattr(Reloader, "reload", lambda _: 1 // 0)  # a fault of our own
+            ran.reload()
+            ran.wait(lambda: "unexpected ZeroDivisionError" in caplog.text)
         assert names(ran) == ["door", "yard"]
         write_config(tmp_path, [camera("door", films["dim"], model, schedule=["sometimes"])])
         ran.reload()
