@@ -295,8 +295,11 @@ class Crew:
     def _refuse(self, answer: ModelFailed) -> None:
         log.error("model %s: %s", answer.path, answer.text)
         for name, path in self._models.items():
-            if path == answer.path:
-                self.stations[name].judged.refused = answer.text
+            station = self.stations[name]
+            if path == answer.path and station.model is None:
+                station.judged.refused = answer.text
+            elif path == answer.path:
+                station.judged.unread = f"{answer.text}; the model read before judges on"
 
     def _send(self, order: Order) -> bool:
         return self._scorer.send(order)

@@ -262,9 +262,9 @@ class Engine:
     def _tell_faults(self) -> None:
         now_s = self.clock.now_s()
         for name, station in self.crew.stations.items():
-            self.desk.take_fault(name, "model", station.judged.fault, now_s)
-            learning = station.learner.fault if station.learner else ""
-            self.desk.take_fault(name, "learning", learning, now_s)
+            self.desk.take_fault(name, "model", station.judged.told, now_s)
+            if station.learner is not None:
+                self.desk.take_fault(name, "learning", station.learner.fault, now_s)
         self.desk.look_to_itself(now_s)
 
     async def _make_room(self) -> None:

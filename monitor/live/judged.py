@@ -18,6 +18,7 @@ class Judged:
     """Of one camera. Times are of the frames' arrival (time.monotonic())."""
 
     refused: str = ""  # why the model will not do
+    unread: str = ""  # why another model could not be read; the one of before judges on
     waits: str = ""  # for what, that comes by itself
     too_few: str = ""  # why no clip can be made of the frames that come
     late: str = ""  # there is a model, there are frames, and no score comes
@@ -29,6 +30,11 @@ class Judged:
     def fault(self) -> str:
         """Why nothing can judge it before a person helps."""
         return self.refused or self.too_few
+
+    @property
+    def told(self) -> str:
+        """What a person is told of, whether or not it is judged meanwhile."""
+        return self.fault or self.unread
 
     @property
     def why(self) -> str:

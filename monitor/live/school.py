@@ -63,7 +63,7 @@ class School:
             station.judged.refused = NO_TORCH if station.settings.learn else without
 
     async def refresh(self) -> None:
-        """Read anew what model files are not as they were, such as after a calibration."""
+        """Read anew what model files are not as they were, or could not be read."""
         known = {s.model.path: s.model.digest for s in self._crew.stations.values() if s.model}
         changed = await asyncio.to_thread(_changed, known)
         for path in changed:
@@ -72,6 +72,8 @@ class School:
             if station.model is not None and station.model.path in changed:
                 log.info("%s: its model file has changed and is read anew", name)
                 self._crew.judge_by(name, station.model.path, self._clock.now_s())
+            elif station.judged.refused or station.judged.unread:
+                self.admit(name)
 
     def look_round(self) -> None:
         """Train where enough footage is collected; one camera at a time, it is slow enough."""

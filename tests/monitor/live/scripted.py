@@ -40,6 +40,7 @@ from monitor.live.messages import (
     Attach,
     LiveReading,
     LoadModel,
+    ModelFailed,
     ModelLoaded,
     Order,
     Round,
@@ -207,6 +208,7 @@ class ScriptedScorer:
     alive: bool = True
     silent: bool = False
     loads: bool = True
+    fails: bool = False  # to read model files
     finds: bool = True  # clips in what came
     each_s: float = 0.0  # that it says a reading took
     rounds: list[tuple[str, ...]] = field(default_factory=list)
@@ -220,6 +222,8 @@ class ScriptedScorer:
         if isinstance(order, LoadModel):
             self.asked.append(order)
         match order:
+            case LoadModel() if self.fails:
+                self._answers.append(ModelFailed(order.path, f"{order.path} is no model"))
             case LoadModel() if self.loads:
                 self._answers.append(loaded(order.path))
             case Attach():

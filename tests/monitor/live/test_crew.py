@@ -1,16 +1,20 @@
 """The whole crew against scripted cameras: hours in seconds, every fault of the table."""
 
+import asyncio
 from dataclasses import replace
 from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from models.spec import ClipSpec
 from monitor.capture.records import Connect, PictureStats, Tune
 from monitor.live import crew
+from monitor.live.clock import Clock
 from monitor.live.health import Closed, Opened
 from monitor.live.messages import LoadModel, ScorerEnds
+from monitor.live.school import School
 from tests.monitor.live.scripted import FPS, SPEC, ScriptedScorer, World, usual
 
 
@@ -75,6 +79,43 @@ def test_a_camera_paused_before_its_turn_is_not_started() -> None:
     world.run(30)
     assert world.states().pop("cam11") == "paused"
     assert set(world.states().values()) == {"running", "paused"}
+
+
+def test_a_model_file_that_turns_bad_leaves_the_model_of_before_and_is_read_again(
+    tmp_path: Path,
+) -> None:
+    world = World(names=("gate",), settings={"model": str(tmp_path / "m.pt")}, stats=busy)
+    school = School(world.crew, Clock())
+    school.admit("gate")
+    world.run(10)
+    station = world.crew.stations["gate"]
+    world.scorers[0].fails = True
+    station.judged.unread = "as if it had changed"
+    world.crew.forget_model(str(tmp_path / "m.pt"))
+    asyncio.run(school.refresh())
+    world.run(1)
+    before = len(world.scorers[0].rounds)
+    world.run(10)
+    assert station.state == "running"
+    assert len(world.scorers[0].rounds) > before
+    assert station.judged.told.endswith("m.pt is no model; the model read before judges on")
+    world.scorers[0].fails = False
+    asyncio.run(school.refresh())
+    world.run(1)
+    assert station.judged.told == ""
+
+
+def test_a_model_file_that_was_bad_at_the_start_is_read_at_a_reload(tmp_path: Path) -> None:
+    world = World(names=("gate",), settings={"model": str(tmp_path / "m.pt")}, stats=busy)
+    world.scorers[0].fails = True
+    school = School(world.crew, Clock())
+    school.admit("gate")
+    world.run(10)
+    assert world.states() == {"gate": "failed"}
+    world.scorers[0].fails = False
+    asyncio.run(school.refresh())
+    world.run(5)
+    assert world.states() == {"gate": "running"}
 
 
 def test_an_anomaly_is_alerted_within_two_seconds_and_ends() -> None:
