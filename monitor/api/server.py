@@ -67,17 +67,15 @@ async def serving(
 
 
 @asynccontextmanager
-async def excusing(why: str, settings: ApiSettings, folder: Path) -> AsyncIterator[str]:
+async def excusing(
+    why: str, settings: ApiSettings, folder: Path, listener: socket.socket
+) -> AsyncIterator[str]:
     """In the API's place while the engine cannot answer: 503 and the reason to every question.
 
-    Tells nothing else, so that it asks for no token.
-
-    Raises:
-        ServerError: If it cannot listen, in one line.
+    Tells nothing else, so that it asks for no token. The listener is closed in the end.
     """
     headers = (("Retry-After", "5"), (VERSION_HEADER, str(API_VERSION)))
     excuse = error_response(Refusal(503, why, headers))
-    listener = listen(settings.host, settings.port)
     async with _answering(excuse, listener, settings, folder) as url:
         yield url
 

@@ -7,7 +7,7 @@ elsewhere: per camera in `station`, over all in `crew`, what is kept and told in
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack, closing, suppress
 from datetime import datetime
 from random import Random
 from time import monotonic
@@ -121,11 +121,11 @@ class Engine:
         check_folder(self.folder, "events and evidence")
         for name in sweep_stale():
             log.warning("removed shared memory that a dead engine left: %s", name)
+        api = self.settings.api
+        door = held.enter_context(closing(Door(api, self.folder))) if api.enabled else None
         place = self.settings.engine.store or str(self.folder / "events.db")
-        opened, api = await open_store(place, self.settings.api, self.folder)
-        self.store = held.enter_context(opened)
+        self.store = held.enter_context(await open_store(place, door))
         self.store.database.claim()
-        door = Door(api, self.folder) if api.enabled else None
         self.telling = Telling(self.store, self.settings.notice, self.folder)
         self.store.health.close_orphans(self.clock.utc())
         if orphans := self.store.close_orphans(self.telling.orphan):

@@ -289,6 +289,7 @@ def test_where_the_port_is_taken_no_camera_is_opened(tmp_path: Path, model: Path
         ):
             ran.__enter__()
     assert not hasattr(ran.engine, "crew")
+    assert list((tmp_path / "out").iterdir()) == []  # it may be the wrong folder
 
 
 @pytest.mark.slow
