@@ -30,7 +30,8 @@ ENDED = "ended"  # this file in the folder ends a keeper, or keeps one from star
 STEP_S = 0.5
 FORWARD_S = 2.0
 LONGEST_WAIT_S = 60.0  # between starts of an engine that dies
-STEADY_S = 60.0  # an engine that ran so long starts again at once
+SERVED_S = 10.0  # an engine that answered so long is well; how earlier ones ended is forgotten
+TAIL_BYTES, LONGEST_LINE = 8192, 400  # of the engine's log; characters
 STOP_S = 30.0  # an engine writes everything within 15 s, then it is killed
 
 
@@ -58,10 +59,12 @@ class Keeper:
         self._child: subprocess.Popen[bytes] | None = None
         self._pid = engine_of(self._events) or 0  # one that an earlier keeper started goes on
         self._known = self._stamp() if self._pid else 0
-        self._began_s = time.monotonic()
+        self._serves_s: float | None = None  # since when it answers
         self._again_s = 0.0
         self._fails = 0
+        self._logged = 0  # bytes in the log as it started
         self.starts = 0
+        self.text = ""  # how the last one ended, until one is well
 
     def step(self, now_s: float) -> None:
         """Start, end or reload the engine, if that is due."""
@@ -69,10 +72,11 @@ class Keeper:
         alive = self._alive()
         if self._pid and not alive:
             self._died(now_s)
+        self._judge(now_s, wanted)
         if not wanted and alive:
             self._signal(signal.SIGTERM)
         elif wanted and not alive and now_s >= self._again_s:
-            self._start(now_s, wanted)
+            self._start(wanted)
         elif wanted and alive and wanted != self._known and self.url():
             self._signal(signal.SIGHUP)
             self._known = wanted
@@ -81,9 +85,9 @@ class Keeper:
         """How the engine is."""
         if not self._stamp():
             return "none"
-        if self._fails >= 3:
-            return "failed"
-        return "running" if self._pid and self.url() else "starting"
+        if self._pid and self.url():
+            return "running"
+        return "failed" if self._fails >= 3 else "starting"
 
     @property
     def engine_pid(self) -> int:
@@ -106,8 +110,21 @@ class Keeper:
             time.sleep(0.1)
         self._signal(signal.SIGKILL)
 
-    def _start(self, now_s: float, stamp: int) -> None:
+    def _judge(self, now_s: float, wanted: int) -> None:
+        """Forget how engines ended, once one is well or there is another file to start with."""
+        if not (self._pid and self.url()):
+            self._serves_s = None
+        elif self._serves_s is None:
+            self._serves_s = now_s
+        well = self._serves_s is not None and now_s - self._serves_s >= SERVED_S
+        if well or wanted != self._known:
+            self._fails, self._again_s = 0, now_s
+        if well or not wanted:
+            self.text = ""
+
+    def _start(self, stamp: int) -> None:
         with (self.folder / "engine.log").open("ab") as sink:
+            self._logged = sink.tell()
             self._child = subprocess.Popen(  # noqa: S603  this very program
                 [*self._command, str(self._config)]
                 if "--headless" not in self._command
@@ -116,13 +133,16 @@ class Keeper:
                 stdout=sink,
                 stderr=sink,
             )
-        self._pid, self._known, self._began_s = self._child.pid, stamp, now_s
+        self._pid, self._known = self._child.pid, stamp
         self.starts += 1
 
     def _died(self, now_s: float) -> None:
-        steady = now_s - self._began_s >= STEADY_S
-        self._fails = 1 if steady else self._fails + 1
+        self._fails += 1
         self._again_s = now_s + min(LONGEST_WAIT_S, 2.0 ** (self._fails - 1))
+        status = None if self._child is None else self._child.returncode
+        how = "" if status is None else f" (status {status})"
+        said = last_line(self.folder / "engine.log", self._logged).removeprefix("oddwatch: ")
+        self.text = f"its engine ended{how}: {said or 'it said nothing'}"
         self._pid, self._child = 0, None
 
     def _alive(self) -> bool:
@@ -142,6 +162,18 @@ class Keeper:
             return self._config.stat().st_mtime_ns
         except OSError:
             return 0
+
+
+def last_line(log: Path, start: int = 0) -> str:
+    """The newest in a log, from that byte on; what is longer than a screen's lines is cut."""
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(start, size - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+    except OSError:
+        return ""
+    return lines[-1].strip()[:LONGEST_LINE] if lines else ""
 
 
 class _Forwarding(threading.Thread):
@@ -205,13 +237,14 @@ def _resolved(reference: str) -> str:
 
 def _tell(keeper: Keeper, forwarding: _Forwarding | None) -> None:
     forwarder = None if forwarding is None else forwarding.forwarder
+    texts = keeper.text, "" if forwarder is None else forwarder.text
     state = KeeperState(
         os.getpid(),
         keeper.state(),
         keeper.engine_pid,
         keeper.starts,
         keeper.url(),
-        "" if forwarder is None else forwarder.text,
+        "; ".join(text for text in texts if text),
         0 if forwarder is None else forwarder.unsent,
     )
     with contextlib.suppress(OSError):  # a full disk; the engine goes on
