@@ -148,7 +148,7 @@ def _tell(found: "FleetStatus") -> None:
             print(f"{node.node}: {warning}")
         if not node.current:
             print(f"{node.node}: still has an earlier configuration")
-    print(f"{len(found.where)} cameras are watched, {found.moves} moves so far")
+    print(f"{len(found.where)} cameras have a node, {found.moves} moves so far")
     for camera, why in sorted(found.waiting.items()):
         print(f"{camera} waits: {why}")
 

@@ -130,7 +130,8 @@ class Coordinator:
     def _decide(self, offers: tuple[Offer, ...], now_s: float) -> None:
         """Nodes have come, gone or changed."""
         old = self._running_now()
-        plan = place(self._demands.values(), offers, old)
+        failed = self._members.failed(now_s)
+        plan = place(self._demands.values(), offers, old, failed)
         moves = balance(
             self._demands.values(),
             offers,

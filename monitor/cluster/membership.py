@@ -111,6 +111,12 @@ class Membership:
                 tags = member.report.tags
                 yield Offer(name, member.report.capacity, tags, takes[state])
 
+    def failed(self, now_s: float) -> Iterator[Offer]:
+        """The nodes that would have cameras if their engine ran."""
+        for name, member in self.members.items():
+            if self.state(name, now_s) == "failed":
+                yield Offer(name, member.report.capacity, member.report.tags, "none")
+
     def warnings(self, member: Member) -> Iterator[str]:
         """What a person should know of it."""
         if abs(member.skew_s) > SKEW_S:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Takes = Literal["open", "spare", "none"]
+MOST_NAMED = 3  # nodes in a line
 RANK: dict[Takes, int] = {"open": 0, "spare": 1}
 
 
@@ -46,7 +47,12 @@ class Plan:
     waiting: Mapping[str, str]  # camera -> why, in one line
 
 
-def place(demands: Iterable[Demand], offers: Iterable[Offer], current: Mapping[str, str]) -> Plan:
+def place(
+    demands: Iterable[Demand],
+    offers: Iterable[Offer],
+    current: Mapping[str, str],
+    failed: Iterable[Offer] = (),
+) -> Plan:
     """Give every camera a node, moving no camera that can stay.
 
     A camera stays where it is while that node is there, suits it, and carries it. One without a
@@ -59,8 +65,9 @@ def place(demands: Iterable[Demand], offers: Iterable[Offer], current: Mapping[s
         demands: Each camera once.
         offers: Each node once; a node that is lost is not among them.
         current: Where cameras run now; unknown cameras and nodes in it do not matter.
+        failed: Nodes whose engine does not run; only named to those who wait for them.
     """
-    board = Board(offers)
+    board = Board(offers, failed)
     queue: list[tuple[int, int, str, Demand]] = []
     for demand in demands:
         kept = board.offers.get(current.get(demand.camera, ""))
@@ -128,7 +135,8 @@ class _Node:
 class Board:
     """Who runs where while a plan is made; finds the least loaded node without looking at all."""
 
-    def __init__(self, offers: Iterable[Offer]) -> None:
+    def __init__(self, offers: Iterable[Offer], failed: Iterable[Offer] = ()) -> None:
+        self._failed = tuple(failed)
         self.offers = {offer.node: offer for offer in offers}
         self.nodes = {name: _Node(offer) for name, offer in self.offers.items()}
         self.where: dict[str, str] = {}
@@ -205,6 +213,10 @@ class Board:
     def why_not(self, demand: Demand) -> str:
         """Why it waits."""
         suiting = [at for at in self.nodes.values() if at.offer.suits(demand)]
+        failed = [offer.node for offer in self._failed if offer.suits(demand)]
+        if not suiting and failed:
+            more = f" and {len(failed) - MOST_NAMED} more" if len(failed) > MOST_NAMED else ""
+            return f"the engine fails on {', '.join(sorted(failed)[:MOST_NAMED])}{more}"
         if not suiting:
             tags = ", ".join(sorted(demand.needs))
             return f"no node with {tags} is there" if tags else "no node is there"

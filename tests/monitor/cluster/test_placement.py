@@ -179,6 +179,15 @@ def test_the_least_important_waits_and_says_why() -> None:
     assert plan.waiting == {"yard": "no room: it takes 2 scored frames/s, 0 are free"}
 
 
+def test_a_camera_whose_nodes_failed_is_told_so() -> None:
+    quay = [Demand("quay", 2000, 9, frozenset({"site:b"}))]
+    failed = [Offer(f"n{i}", 9000, frozenset({"site:b"}), "none") for i in range(5)]
+    told = place(quay, [Offer("other", 9000)], {"quay": "n1"}, failed).waiting
+    assert told == {"quay": "the engine fails on n0, n1, n2 and 2 more"}
+    told = place(quay, [], {}, [Offer("n9", 9000)]).waiting
+    assert told == {"quay": "no node with site:b is there"}
+
+
 def test_a_camera_of_one_site_waits_for_that_site() -> None:
     plan = place([Demand("quay", 2000, 9, frozenset({"site:b"}))], [Offer("n", 9000)], {})
     assert plan.waiting == {"quay": "no node with site:b is there"}
