@@ -65,8 +65,7 @@ class Membership:
         member.refused = ""
         if report.version != self._version:
             member.refused = f"has oddwatch {report.version or '?'}, expected {self._version}"
-        ill = report.engine == "failed"
-        member.ill_since_s = (member.ill_since_s or now_s) if ill else None
+        self._judge_engine(member, now_s)
         return member
 
     def look(self, now_s: float) -> list[str]:
@@ -129,6 +128,17 @@ class Membership:
             yield f"{member.refused}; it is given no cameras"
         if member.report.text:
             yield member.report.text
+
+    def _judge_engine(self, member: Member, now_s: float) -> None:
+        """One that failed so long that its cameras went returns as a node that was lost does."""
+        since_s, engine = member.ill_since_s, member.report.engine
+        if engine == "failed":
+            member.ill_since_s = now_s if since_s is None else since_s
+        elif since_s is not None and engine != "starting":  # which may be the next failure
+            if now_s - since_s > self._patience.failed_s:
+                member.first, member.since_s = False, now_s
+                member.losses.append(now_s)
+            member.ill_since_s = None
 
     def _settle_s(self, member: Member) -> float:
         doublings = max(0, len(member.losses) - 1)

@@ -222,7 +222,7 @@ class Board:
             return f"no node with {tags} is there" if tags else "no node is there"
         taking = [at for at in suiting if at.offer.takes != "none"]
         if not taking:
-            return "the nodes that it can run on are draining"
+            return "the nodes that it can run on are draining, or unsteady"
         most = max(0, *(at.free for at in taking)) / 1000
         return f"no room: it takes {demand.cost / 1000:g} scored frames/s, {most:g} are free"
 

@@ -7,7 +7,7 @@ import pytest
 
 from monitor.cluster.coordinator import Coordinator
 from monitor.cluster.placement import Demand
-from monitor.cluster.reports import NodeReport, Order
+from monitor.cluster.reports import EngineState, NodeReport, Order
 from monitor.errors import UsageError
 
 CAMERAS = [Demand(f"cam{i:02}", 2000) for i in range(12)]
@@ -27,6 +27,7 @@ class Fleet:
     doubled: int = 0
     skew_s: float = 0.0
     drained: set[str] = field(default_factory=set)
+    engine: EngineState = "running"
 
     def run(self, seconds: float) -> None:
         end_s = self.now_s + seconds
@@ -42,7 +43,7 @@ class Fleet:
     def report(self, node: str) -> NodeReport:
         return NodeReport(
             node, 20_000, frozenset(), self.version, 0, self.digests.get(node, ""),
-            self.nodes[node], "running", 1e9 + self.skew_s, draining=node in self.drained,
+            self.nodes[node], self.engine, 1e9 + self.skew_s, draining=node in self.drained,
         )  # fmt: skip
 
     def obey(self, node: str, order: Order) -> None:
@@ -175,6 +176,25 @@ def test_a_wrong_clock_is_said_and_nothing_else() -> None:
     status = told.coordinator.status(told.now_s)
     assert status.nodes[0].warnings[0].startswith("its clock is 73 s behind")
     assert sum(told.watched.values()) == 12
+
+
+def test_an_engine_that_fails_is_named_and_returns_as_a_lost_node_does() -> None:
+    told = fleet()
+    told.nodes = {"a": frozenset()}
+    told.run(20)
+    told.engine = "failed"
+    told.run(64)
+    status = told.coordinator.status(told.now_s)
+    assert status.nodes[0].state == "failed"
+    assert set(status.waiting.values()) == {"the engine fails on a"}
+    told.engine = "starting"  # again, which may fail again
+    told.run(10)
+    assert told.coordinator.status(told.now_s).nodes[0].state == "failed"
+    told.engine = "running"
+    told.run(4)
+    status = told.coordinator.status(told.now_s)
+    assert (status.nodes[0].state, status.nodes[0].losses) == ("settling", 1)
+    assert len(status.where) == 10
 
 
 def test_a_new_configuration_reaches_one_node_at_a_time() -> None:
