@@ -52,7 +52,7 @@ class House:
     def cameras(self) -> frozenset[str]:
         """Those that its engine is told to watch."""
         try:
-            found = tomllib.loads((self.folder / "node.toml").read_text())
+            found = tomllib.loads((self.folder / "node.toml").read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError):
             return frozenset()
         return frozenset(camera["name"] for camera in found.get("camera", ()))
@@ -85,7 +85,7 @@ class House:
         config = self.folder / "node.toml"
         if wanted or self._has_evidence():
             text = node_toml(book, wanted, self.folder)
-            if not config.exists() or config.read_text() != text:
+            if not config.exists() or config.read_text(encoding="utf-8") != text:
                 write_atomically(config, text)
                 config.chmod(0o600)
         else:

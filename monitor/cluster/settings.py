@@ -146,5 +146,5 @@ def to_toml(sections: Mapping[str, Any]) -> str:
 
 
 def _plain(value: object) -> str:
-    """JSON's texts, numbers, truths and lists are TOML's."""
-    return json.dumps(value, default=str)
+    """JSON's numbers, truths and lists are TOML's, its texts without pairs of surrogates too."""
+    return json.dumps(value, default=str, ensure_ascii=False).replace("\x7f", "\\u007f")

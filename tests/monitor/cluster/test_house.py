@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from monitor.cluster.house import House
-from monitor.cluster.settings import Book, ClusterSettings, load_book
+from monitor.cluster.settings import Book, ClusterSettings, load_book, node_toml
 from monitor.config.loading import load_settings
 from monitor.config.problems import ConfigError
 from monitor.config.settings import CameraSettings, NoticeSettings, Settings
@@ -123,6 +126,22 @@ def test_the_nodes_file_says_what_the_fleets_says(house: House) -> None:
     assert Path(found.camera[0].model).read_bytes() == b"a model"
     assert found.notice == BOOK.settings.notice
     assert (house.folder / "node.toml").stat().st_mode & 0o77 == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20))
+@example("gate \U0001f6aa")
+@example('a\x7fb\x00\x1f\x85\u2028\\"')
+def test_any_name_is_read_as_it_was_written(name: str) -> None:
+    camera = CAMERAS[0].model_copy(update={"name": name, "model": "", "tags": [name]})
+    notice = NoticeSettings(kind="log", cameras=[name])
+    book = Book("d", Settings(camera=[camera], notice=[notice]), BOOK.cluster, {}, STUB)
+    with TemporaryDirectory() as folder:
+        config = Path(folder) / "node.toml"
+        config.write_text(node_toml(book, [name], Path(folder)), encoding="utf-8")
+        found = load_settings(config)
+    assert (found.camera[0].name, found.camera[0].tags) == (name, [name])
+    assert found.notice[0].cameras == [name]
 
 
 def test_a_fleets_file_with_faults(tmp_path: Path) -> None:
