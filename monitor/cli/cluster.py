@@ -57,7 +57,7 @@ def up(
 def status(address: AT = "auto", as_json: JSON = False) -> None:
     """Say how nodes are, and which cameras wait for one.
 
-    Exit status 3: a node is not well, or a camera waits.
+    Exit status 3: a node is not well or does not watch what it was told, or a camera waits.
     """
     from monitor.cluster.fleet import Fleet
     from monitor.cluster.ray_link import connected

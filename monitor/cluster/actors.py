@@ -213,7 +213,7 @@ class Agent:
             monitor.__version__,
             house.generation,
             house.digest,
-            house.cameras,
+            house.cameras if state is None else house.cameras.union(state.watched),
             "none" if state is None else state.engine,
             time.time(),
             "" if state is None else state.url,

@@ -15,13 +15,13 @@ import signal
 import subprocess
 import sys
 import time
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from monitor.cluster.asking import orders_in
 from monitor.cluster.keeper import ENDED, STOP_S, KeeperState
 from monitor.cluster.settings import Book, model_names, node_toml
 from monitor.cluster.whereabouts import reach
@@ -51,11 +51,7 @@ class House:
     @property
     def cameras(self) -> frozenset[str]:
         """Those that its engine is told to watch."""
-        try:
-            found = tomllib.loads((self.folder / "node.toml").read_text(encoding="utf-8"))
-        except (OSError, tomllib.TOMLDecodeError):
-            return frozenset()
-        return frozenset(camera["name"] for camera in found.get("camera", ()))
+        return orders_in(self.folder / "node.toml").cameras
 
     @property
     def digest(self) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 import psutil
 
+from monitor.cluster.asking import Asking, resolved
 from monitor.cluster.reports import EngineState
 from monitor.cluster.whereabouts import told_url
 from monitor.files import write_atomically
@@ -46,6 +47,7 @@ class KeeperState:
     url: str = ""
     text: str = ""
     unsent: int = 0
+    watched: tuple[str, ...] = ()  # as the engine said last
 
 
 class Keeper:
@@ -207,8 +209,10 @@ def main(folder: Path) -> int:
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
     told = json.loads((folder / "keeper.json").read_text())
-    told["store"] = _resolved(told["store"])
+    told["store"] = resolved(told["store"], "store")
     keeper = Keeper(folder, told["command"])
+    asking = Asking(keeper)
+    asking.start()
     forwarding = _Forwarding(keeper, told) if told["store"] else None
     if forwarding is not None:
         forwarding.start()
@@ -218,7 +222,7 @@ def main(folder: Path) -> int:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     while not ending.wait(STEP_S) and not (folder / ENDED).exists():
         keeper.step(time.monotonic())
-        _tell(keeper, forwarding)
+        _tell(keeper, asking, forwarding)
     keeper.stop()
     if forwarding is not None:  # what the engine wrote last
         forwarding.ending.set()
@@ -228,16 +232,9 @@ def main(folder: Path) -> int:
     return 0
 
 
-def _resolved(reference: str) -> str:
-    from monitor.config.redacting import Registry
-    from monitor.config.secrets import Resolver
-
-    return Resolver(Registry(), os.environ).value(reference, "store") if reference else ""
-
-
-def _tell(keeper: Keeper, forwarding: _Forwarding | None) -> None:
+def _tell(keeper: Keeper, asking: Asking, forwarding: _Forwarding | None) -> None:
     forwarder = None if forwarding is None else forwarding.forwarder
-    texts = keeper.text, "" if forwarder is None else forwarder.text
+    texts = keeper.text or asking.text, "" if forwarder is None else forwarder.text
     state = KeeperState(
         os.getpid(),
         keeper.state(),
@@ -246,6 +243,7 @@ def _tell(keeper: Keeper, forwarding: _Forwarding | None) -> None:
         keeper.url(),
         "; ".join(text for text in texts if text),
         0 if forwarder is None else forwarder.unsent,
+        asking.watched,
     )
     with contextlib.suppress(OSError):  # a full disk; the engine goes on
         write_atomically(keeper.folder / "state.json", json.dumps(asdict(state)))

@@ -17,7 +17,7 @@ class NodeReport:
     version: str = ""  # of oddwatch
     generation: int = 0  # the highest coordinator that it obeyed
     digest: str = ""  # of the configuration that it runs
-    running: frozenset[str] = frozenset()  # cameras of its engine
+    running: frozenset[str] = frozenset()  # cameras that its engine was told, or has still
     engine: EngineState = "none"
     wall_s: float = 0.0  # its clock, seconds since 1970
     url: str = ""  # of the engine's API, where it can be reached
