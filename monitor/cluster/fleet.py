@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -35,7 +36,8 @@ class Fleet:
         generation = 1
         old = self._find()
         if old is not None:
-            generation = 1 + int(self._ask(old.generation.remote()))
+            with suppress(ClusterError):  # one that hangs is replaced too
+                generation = 1 + int(self._ask(old.generation.remote()))
             self._ray.kill(old)
             self._wait_gone()
         generation = max(generation, int(time.time()))  # above any that nodes remember

@@ -118,8 +118,13 @@ def ray_with(found: object, begun: object = None) -> SimpleNamespace:
         return answer
 
     kind = SimpleNamespace(remote=begin)
+
+    def kill(_: object) -> None:
+        nonlocal found
+        found = None
+
     return SimpleNamespace(
-        get_actor=get_actor, get=get, exceptions=SimpleNamespace(RayError=RuntimeError),
+        get_actor=get_actor, get=get, kill=kill, exceptions=SimpleNamespace(RayError=RuntimeError),
         remote=lambda _: SimpleNamespace(options=lambda **_: kind),
     )  # fmt: skip
 
@@ -135,6 +140,13 @@ def test_a_coordinator_that_hangs_is_one_line_and_nodes_go_on() -> None:
     with pytest.raises(ClusterError, match=r"does not answer \(some object.*nodes go on") as got:
         Fleet(ray_with(hanging)).status()  # type: ignore[arg-type]
     assert "\n" not in str(got.value)
+
+
+def test_a_coordinator_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fleet, "put_book", lambda *_: None)
+    hanging = Actor(generation=RuntimeError("Get timed out: some object(s) not ready"))
+    ray = ray_with(hanging, Actor(generation=7))
+    assert Fleet(ray).up(None) > 7  # type: ignore[arg-type]
 
 
 def test_a_node_that_is_not_there_cannot_be_drained() -> None:
