@@ -6,9 +6,9 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from monitor.cluster.placement import Demand
 from monitor.config.lines import lines_of
@@ -37,6 +37,14 @@ class ClusterSettings(Strict):
     lost_s: Annotated[float, Field(ge=4)] = 10.0  # without a report
     settle_s: Seconds = 60.0
     node: tuple[NodeSettings, ...] = Field(default=(), strict=False)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        names = [node.name for node in self.node]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two nodes are named {twice[0]!r}: name each once")
+        return self
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,13 @@ def test_any_name_is_read_as_it_was_written(name: str) -> None:
     assert found.notice[0].cameras == [name]
 
 
+def test_two_nodes_of_one_name_are_refused(tmp_path: Path) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text('config = "watch.toml"\n' + "[[node]]\nname = 'n'\n" * 2)
+    with pytest.raises(ConfigError, match=r"fleet\.toml: two nodes are named 'n': name each once"):
+        load_book(fleet)
+
+
 def test_a_fleets_file_with_faults(tmp_path: Path) -> None:
     (tmp_path / "watch.toml").write_text('[[camera]]\nname = "a"\nurl = "a.mp4"\nmodel = "no.pt"\n')
     fleet = tmp_path / "fleet.toml"
