@@ -111,7 +111,8 @@ def _load_cluster(path: Path) -> ClusterSettings:
     try:
         found = ClusterSettings.model_validate(data)
     except ValidationError as error:
-        raise config_error(path, problems_of(error), data, lines_of(text)) from None
+        problems = problems_of(error, ClusterSettings)
+        raise config_error(path, problems, data, lines_of(text)) from None
     config = path.absolute().parent / found.config.expanduser()
     return found.model_copy(update={"config": config})
 

@@ -29,7 +29,7 @@ def load_settings(path: Path) -> Settings:
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        raise config_error(path, problems_of(error), data, lines) from None
+        raise config_error(path, problems_of(error, Settings), data, lines) from None
     problems = list(check_settings(settings))
     if problems:
         raise config_error(path, problems, data, lines)

@@ -14,7 +14,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from monitor.config.lines import Place, line_of
-from monitor.config.settings import Settings
 from monitor.errors import UsageError
 
 MOST = 10  # lines at once; who has more faults mends some first
@@ -63,9 +62,9 @@ def config_error(
     return ConfigError(said)
 
 
-def problems_of(error: ValidationError) -> list[Problem]:
-    """What pydantic found, in this program's words."""
-    return [_problem(fault) for fault in error.errors(include_url=False)]
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """What pydantic found against the model of that file, in this program's words."""
+    return [_problem(fault, model) for fault in error.errors(include_url=False)]
 
 
 def near(word: str, known: Sequence[str]) -> str:
@@ -107,11 +106,12 @@ def _key(place: Place) -> str:
     return ", ".join(words)
 
 
-def _problem(fault: ErrorDetails) -> Problem:
+def _problem(fault: ErrorDetails, model: type[BaseModel]) -> Problem:
     place: Place = tuple(fault["loc"])
     kind, limits = fault["type"], fault.get("ctx", {})
     if kind == "extra_forbidden":
-        return Problem(place, f"there is no such key; {near(str(place[-1]), _keys(place[:-1]))}")
+        known = _keys(place[:-1], model)
+        return Problem(place, f"there is no such key; {near(str(place[-1]), known)}")
     if kind == "missing":
         return Problem(place, "is missing")
     if kind == "value_error":
@@ -146,9 +146,8 @@ def _got(value: Any, kind: str) -> str:
     return sorts.get(type(value).__name__, "a date or time")
 
 
-def _keys(place: Place) -> list[str]:
+def _keys(place: Place, model: type[BaseModel]) -> list[str]:
     """The keys that a section has."""
-    model: type[BaseModel] = Settings
     for part in place:
         if isinstance(part, str) and part in model.model_fields:
             annotation = model.model_fields[part].annotation

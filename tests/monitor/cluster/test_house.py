@@ -151,6 +151,25 @@ def test_two_nodes_of_one_name_are_refused(tmp_path: Path) -> None:
         load_book(fleet)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("stor = 'x'", "fleet.toml:2: stor: there is no such key; did you mean store?"),
+        ("camera = 'x'", "known are config, folder, store, capacity, lost_s, settle_s, node"),
+        ("[[node]]\nnmae = 'n'\nname = 'n'", "nmae: there is no such key; did you mean name?"),
+        ("[[node]]\nname = 'n'\nurl = 'n'", "known are name, capacity, tags"),
+    ],
+)
+def test_a_fleets_fault_is_told_by_the_fleets_own_keys(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    fleet = tmp_path / "fleet.toml"
+    fleet.write_text(f'config = "watch.toml"\n{text}\n')
+    with pytest.raises(ConfigError) as got:
+        load_book(fleet)
+    assert said in str(got.value)
+
+
 def test_a_fleets_file_with_faults(tmp_path: Path) -> None:
     (tmp_path / "watch.toml").write_text('[[camera]]\nname = "a"\nurl = "a.mp4"\nmodel = "no.pt"\n')
     fleet = tmp_path / "fleet.toml"
