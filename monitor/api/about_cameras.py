@@ -6,10 +6,10 @@ from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from monitor.api.gate import View, needs
-from monitor.api.schema import Action, CameraStatus, Mute, ScorePoint
+from monitor.api.schema import Action, CameraStatus, Moment, Mute, ScorePoint
 from monitor.api.stored import NoEvidenceError, kept_scores
 from monitor.api.view import EngineView
 
@@ -98,8 +98,8 @@ async def picture(
 async def scores(
     named: Named,
     view: View,
-    since: Annotated[AwareDatetime | None, Query(description="Else an hour ago.")] = None,
-    until: Annotated[AwareDatetime | None, Query(description="A day after that at most.")] = None,
+    since: Annotated[Moment | None, Query(description="Else an hour ago.")] = None,
+    until: Annotated[Moment | None, Query(description="A day after that at most.")] = None,
 ) -> list[ScorePoint]:
     """Its readings, oldest first; what is older than the engine's memory is by the second."""
     begin = since or datetime.now(UTC) - KEPT

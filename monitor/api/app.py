@@ -112,4 +112,4 @@ def _first_fault(error: RequestValidationError) -> str:
     """Where and what, never what was sent."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
-    return f"{place}: {fault['msg']}"
+    return f"{place}: {fault['msg'].removeprefix('Value error, ')}"

@@ -5,9 +5,11 @@ threshold": 0 is typical, 1 the threshold. Imports nothing of the engine.
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from monitor.moments import in_utc
 
 API_VERSION = 1  # a client refuses an engine of another one
 VERSION_HEADER = "oddwatch-api"  # on every answer of an engine
@@ -30,6 +32,7 @@ Label = Literal["true", "normal_here", "unsure"]
 Role = Literal["viewer", "operator", "admin"]
 Action = Literal["pause", "resume", "relearn", "snapshot"]
 Sort = Literal["newest", "oldest", "strongest", "changed"]
+Moment = Annotated[AwareDatetime, AfterValidator(in_utc)]  # that a client names; becomes UTC
 
 
 class Word(BaseModel):
@@ -176,7 +179,7 @@ class LogLine(Word):
 class Mute(Word):
     """No notices of a camera until then; None: from now on again."""
 
-    until: datetime | None
+    until: Moment | None
 
 
 class Said(Word):
@@ -207,8 +210,8 @@ class AlertWanted(Word):
 
     camera: str | None = None
     tag: str | None = None  # of its camera; of a fleet, node:NAME: of the node that raised it
-    since: AwareDatetime | None = None  # alerts that ended then or later
-    until: AwareDatetime | None = None  # alerts that started before
+    since: Moment | None = None  # alerts that ended then or later
+    until: Moment | None = None  # alerts that started before
     open: bool | None = None
     acknowledged: bool | None = None
     label: Label | None = None

@@ -82,6 +82,36 @@ def test_scores_of_before_the_engines_memory_come_from_the_store(engine: Scripte
     assert scores(90_060, 0) == []  # a day from the beginning, no more
 
 
+OUT_OF_REACH = [
+    "9999-12-31T23:59:59-23:00",
+    "9999-12-31T23:59:59+00:00",
+    "0001-01-01T00:00:00+10:00",
+]
+
+
+@pytest.mark.parametrize("moment", OUT_OF_REACH)
+def test_moments_that_no_calendar_can_shift_are_refused(
+    engine: ScriptedEngine, moment: str
+) -> None:
+    for path in ("/api/cameras/door/scores", "/api/alerts"):
+        for key in ("since", "until"):
+            response = ask(engine, "GET", f"{path}?{key}={quote(moment)}")
+            assert response.status_code == 422
+            line = f"{key}: expected a moment of the years 1970 to 8999"
+            assert error_of(response) == line
+    response = ask(engine, "PUT", "/api/cameras/door/mute", json={"until": moment})
+    assert response.status_code == 422
+    assert error_of(response) == "until: expected a moment of the years 1970 to 8999"
+    assert engine.state["door"].muted_until is None
+
+
+def test_a_mute_of_another_zone_is_kept_in_utc(engine: ScriptedEngine) -> None:
+    until = {"until": "2026-03-01T22:00:00+03:00"}
+    response = ask(engine, "PUT", "/api/cameras/door/mute", json=until)
+    assert response.json() == {"done": "door: no notices until 2026-03-01 19:00 UTC"}
+    assert ask(engine, "PUT", "/api/cameras/door/mute", json={"until": "2026-03-01"}).is_error
+
+
 @pytest.mark.parametrize("action", ["pause", "resume", "relearn", "snapshot"])
 def test_an_action_is_done_and_said(engine: ScriptedEngine, action: str) -> None:
     response = ask(engine, "POST", f"/api/cameras/door/{action}")
