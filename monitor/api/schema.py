@@ -220,4 +220,4 @@ class AlertWanted(Word):
     text: str = Field(default="", max_length=200)  # words of the row, or tags
     sort: Sort = "newest"
     limit: int = Field(default=100, ge=1, le=500)
-    offset: int = Field(default=0, ge=0)
+    offset: int = Field(default=0, ge=0, le=1_000_000_000)  # no database counts to 10^20

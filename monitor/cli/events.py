@@ -13,6 +13,7 @@ import typer
 from monitor.cli.events_lines import print_alert, row_of, say_p
 from monitor.cli.printing import print_json, print_table
 from monitor.errors import SourceNotFoundError, StoreError, UsageError
+from monitor.moments import END, FIRST, in_utc
 
 if TYPE_CHECKING:
     from monitor.store import AlertQuery, Label, Sort, Store, StoredAlert
@@ -25,6 +26,7 @@ __all__ = [
 DEFAULT_FOLDER = Path("oddwatch-events")  # of files watched one by one
 ENGINE_FOLDER = Path("oddwatch")  # as in a configuration
 DATABASE = "events.db"
+MOST = 1_000_000_000  # rows: no database counts to 10^20
 SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # seconds
 
 app = typer.Typer(rich_markup_mode=None)
@@ -92,7 +94,7 @@ def list_events(
     text: Text = "",
     pinned: Pinned = None,
     sort: Annotated[str, typer.Option(help="newest, oldest, strongest or changed.")] = "newest",
-    limit: Annotated[int, typer.Option(min=1, help="The first so many.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=MOST, help="The first so many.")] = 100,
     follow: Annotated[bool, typer.Option("--follow", help="Then each change as it comes.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -341,11 +343,14 @@ def parse_time(text: str | None) -> datetime | None:
     """
     if text is None:
         return None
-    if span := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-        return datetime.now(UTC) - timedelta(seconds=float(span[1]) * SPANS[span[2]])
     try:
-        return datetime.fromisoformat(text).astimezone(UTC)  # a naive one is local
-    except ValueError:
+        if span := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
+            ago = timedelta(seconds=float(span[1]) * SPANS[span[2]])
+            return in_utc(datetime.now(UTC) - ago)
+        named = datetime.fromisoformat(text)
+        return in_utc(named if named.tzinfo else named.astimezone())  # a naive one is local
+    except (ValueError, OverflowError):
         raise UsageError(
-            f"time {text!r}: expected one such as 2026-03-01, 2026-03-01T18:00+01:00, 90m or 7d"
+            f"time {text!r}: expected one such as 2026-03-01, 2026-03-01T18:00+01:00, 90m or 7d, "
+            f"of the years {FIRST.year} to {END.year - 1}"
         ) from None

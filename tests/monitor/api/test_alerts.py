@@ -58,6 +58,7 @@ def test_a_page_says_how_many_there_are(engine: ScriptedEngine, some: list[str])
         ("limit=501", "limit"),
         ("limit=0", "limit"),
         ("offset=-1", "offset"),
+        ("offset=99999999999999999999", "offset"),
         ("label=maybe", "label"),
         ("since=yesterday", "since"),
         ("until=2026-03-01", "until"),

@@ -161,3 +161,19 @@ def test_times_are_moments_or_spans_before_now() -> None:
     assert abs(now - timedelta(minutes=90) - ago) < timedelta(seconds=5)
     with pytest.raises(UsageError, match="'soon': expected one such as 2026-03-01"):
         parse_time("soon")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["9999-12-31T23:59:59-23:00", "9999-12-31", "0001-01-01", "99999999999d", "9" * 400 + "s"],
+)
+def test_a_moment_at_the_ends_of_the_calendar_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match=r"expected one such as .* of the years 1970 to 8999"):
+        parse_time(text)
+
+
+def test_a_limit_beyond_all_databases_is_refused(capsys: Capsys, folder: Path) -> None:
+    answer = call(capsys, "events", "list", "--store", folder, "--limit", "9" * 20)
+    assert answer.status == 2
+    assert "'--limit'" in answer.err
+    assert "1000000000" in answer.err
