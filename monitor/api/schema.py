@@ -159,6 +159,7 @@ class EngineStatus(Word):
     disk_free_bytes: int = 0
     evidence_bytes: int = 0
     store: str = ""  # without password
+    unstored: str = ""  # one line on why nothing can be kept, where the state is read_only
     outbox_waiting: int = 0
     scored_per_s: float = 0.0
     loop_lag_s: float = 0.0

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from monitor.api.schema import CameraStatus, EngineStatus
 
 NOT_WELL = 3  # exit status; 1 and 2 mean what they mean everywhere
+UNKEPT = "read_only"
 UNSEEING = {"blind", "stalled", "backoff", "failed"}
 EVERY_S = 2.0
 
@@ -38,7 +39,8 @@ def status(
     Exit status, so that a script can tell:
       0  all is well
       1  no engine answers
-      3  a camera alerts, or sees nothing: blind, stalled, offline or failed
+      3  a camera alerts, or sees nothing: blind, stalled, offline or failed;
+         or nothing can be stored
     \b
     Example:  oddwatch status
               oddwatch status http://server:8737 --token-file viewer.token --json
@@ -82,12 +84,14 @@ async def _show(client: "Client", *, as_json: bool) -> bool:
     import asyncio
 
     engine, cameras = await asyncio.gather(client.status(), client.cameras())
-    well = not any(map(is_ill, cameras))
+    well = engine.state != UNKEPT and not any(map(is_ill, cameras))
     if as_json:
         plain = [camera.model_dump(mode="json") for camera in cameras]
         print_json({"well": well, "engine": engine.model_dump(mode="json"), "cameras": plain})
         return well
     print(engine_line(engine, client.url))
+    if engine.state == UNKEPT:
+        print(f"nothing can be stored: {engine.unstored or 'its log says why'}")
     if cameras:
         columns = ["camera", "state", "times threshold", "fps", "age", "last alert"]
         print_table(columns, [camera_row(camera, engine.now) for camera in cameras])

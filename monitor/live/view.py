@@ -87,6 +87,7 @@ class LiveView:
             disk_free_bytes=self.space.free_bytes,
             evidence_bytes=self.space.evidence_bytes,
             store=engine.store.database.place,
+            unstored=engine.writer.failing,
             outbox_waiting=self._outbox,
             scored_per_s=self._scored_per_s(),
             loop_lag_s=round(engine.loop_lag_s, 4),

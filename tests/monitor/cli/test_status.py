@@ -64,6 +64,19 @@ def test_an_alert_is_seen_in_the_exit_status(tmp_path: Path) -> None:
         assert exit_status(tmp_path) == 3
 
 
+def test_an_engine_that_can_store_nothing_is_not_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = ScriptedEngine(tmp_path, ["door"])
+    engine.set_engine(state="read_only", unstored="events.db cannot grow, the disk is full")
+    with running(engine):
+        assert exit_status(tmp_path) == 3
+        printed = capsys.readouterr().out.splitlines()
+        assert exit_status(tmp_path, as_json=True) == 3
+    assert printed[1] == "nothing can be stored: events.db cannot grow, the disk is full"
+    assert json.loads(capsys.readouterr().out)["well"] is False
+
+
 def test_no_engine(tmp_path: Path) -> None:
     with pytest.raises(EngineGone) as error:
         status(folder=tmp_path)

@@ -253,6 +253,8 @@ def test_a_database_that_is_gone_is_told(
         ran.engine.writer.put(Measured(()))
         ran.wait(stuck)
         assert "it is gone; events are held in memory" in stuck()[0]["text"]
+        told = ran.ask("/api/status")
+        assert (told["state"], told["unstored"]) == ("read_only", "it is gone")
         assert ran.camera("door")["state"] != "failed"
         monkeypatch.setattr(Database, "write", written)
         ran.wait(lambda: stuck()[0]["ended_at"])
