@@ -14,7 +14,7 @@ from monitor.addresses import public_address
 from monitor.cli.config_needs import Need, needs_of, say_bytes
 from monitor.cli.printing import print_json
 from monitor.config.loading import load_settings, no_camera
-from monitor.config.problems import ConfigError, near
+from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
 from monitor.config.settings import CameraSettings, EngineSettings, Settings
@@ -238,15 +238,10 @@ def _of_learning(camera: CameraSettings, where: str) -> Iterator[Finding]:
         yield Finding("error", text)
         return
     try:
-        from models.registry import DETECTORS
+        import models.registry  # noqa: F401  as the training process will
     except ModuleNotFoundError as error:
         text = f"{where}: learn: {error.name} is not installed here, and learning needs it"
         yield Finding("error", f'{text}: give model = "FILE", of oddwatch export')
-        return
-    if camera.detector not in DETECTORS:
-        known = [name for name, detector in DETECTORS.items() if detector.kind == "video"]
-        text = f"{where}: detector: {camera.detector} is not known; {near(camera.detector, known)}"
-        yield Finding("error", text)
 
 
 def _probe_all(cameras: list[CameraSettings]) -> list[Probed]:

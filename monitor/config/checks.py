@@ -6,6 +6,7 @@ Schedules are left to the engine's calendar.
 import re
 from collections.abc import Iterator, Sequence
 
+from models.names import STILLS, VIDEO
 from monitor.addresses import has_login
 from monitor.config.problems import Problem, near
 from monitor.config.settings import (
@@ -82,10 +83,7 @@ def _api(api: ApiSettings) -> Iterator[Problem]:
 def _camera(camera: CameraSettings) -> Iterator[tuple[str, str]]:
     yield from _addresses(camera)
     if camera.learn:
-        try:
-            parse_span(camera.learn)
-        except ValueError as error:
-            yield "learn", str(error)
+        yield from _learning(camera)
     if camera.pre_s >= camera.longest_clip_s:
         yield "longest_clip_s", f"expected more than pre_s, which is {camera.pre_s:g}"
     for key in ("include", "exclude", "privacy"):
@@ -93,6 +91,19 @@ def _camera(camera: CameraSettings) -> Iterator[tuple[str, str]]:
         for number, polygon in enumerate(polygons, 1):
             if _area(polygon) < 1e-6:  # a pixel of 1000x1000
                 yield key, f"polygon {number} has no area: its points lie on one line"
+
+
+def _learning(camera: CameraSettings) -> Iterator[tuple[str, str]]:
+    try:
+        parse_span(camera.learn)
+    except ValueError as error:
+        yield "learn", str(error)
+    if camera.detector in STILLS:
+        text = f"{camera.detector} judges still pictures, and a camera learns from video"
+        yield "detector", f"{text}; known are {', '.join(VIDEO)}"
+    elif camera.detector not in VIDEO:
+        named = camera.detector if re.fullmatch(r"[\w-]{1,40}", camera.detector) else "this name"
+        yield "detector", f"{named} is not known; {near(camera.detector, VIDEO)}"
 
 
 def _addresses(camera: CameraSettings) -> Iterator[tuple[str, str]]:

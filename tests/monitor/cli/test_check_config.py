@@ -52,6 +52,7 @@ def test_the_same_for_programs(capsys: Capsys, tmp_path: Path) -> None:
         (QUIET + ONE, 'camera "door": has nothing to judge by'),
         (QUIET + ONE + 'model = "none.pt"\n', 'camera "door": model: '),
         (LEARNS + 'detector = "fuson"\n', "detector: fuson is not known; did you mean fusion?"),
+        (LEARNS + 'detector = "nsa"\n', "detector: nsa judges still pictures, and a camera learns"),
         (LEARNS + 'schedule = ["mon-fry"]\n', "'fry' is no day"),
         (LEARNS + "exclude = [[[0,0],[1,0],[1,1],[0,1]]]\n", "leave nothing of the picture"),
         (LEARNS + 'user = "env:NONE_SUCH"\n', "env:NONE_SUCH: the environment variable is not set"),

@@ -96,6 +96,13 @@ CAMERA = 'watch.toml:{line}: camera "door": '
         ("exclude = [[[0,0],[1,0],[1,1,1]]]", 4, "item 3: expected two numbers, [x, y], got"),
         ("exclude = [[[0,0],[1,1],[0.5,0.5]]]", 4, "exclude: polygon 1 has no area"),
         ("model = 'a'\nlearn = '1 h'", 1, "model and learn are both given: keep one"),
+        ("learn = '1 h'\ndetector = 'fuson'", 5, "fuson is not known; did you mean fusion?"),
+        (
+            "learn = '1 h'\ndetector = 'nsa'",
+            5,
+            "detector: nsa judges still pictures, and a camera learns from video; known are frame_",
+        ),
+        ("learn = '1 h'\ndetector = 'n\"s a'", 5, "detector: this name is not known; known are "),
         ("learn = '15 lightyears'", 4, 'learn: expected a span of time such as "15 min"'),
         (f"password = '{SECRET}'", 4, "password: expected a reference, env:NAME or file:PATH"),
         ("password = 'env:A'", 4, "password: is given without a user"),
