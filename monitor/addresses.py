@@ -17,6 +17,7 @@ SECRET_KEY = re.compile(
 PASSWORD_KEY = re.compile(r"pass|pwd|psw|(?:^|_)pw$", re.IGNORECASE)
 KEY = re.compile(r"([\w.-]+)=")
 SHORT = 4  # characters; `key=1` is no secret, but `pwd=1` is a password
+LAST_PORT = 65_535
 LONG_USER = 12  # characters; a user without password that is longer than names are is a token
 
 
@@ -88,6 +89,15 @@ def with_login(address: str, user: str, password: str) -> str:
 def has_login(address: str) -> bool:
     """Whether an address brings a user of its own."""
     return "@" in address.partition("://")[2]
+
+
+def port_fault(address: str) -> str:
+    """What is wrong with the port that an address names; empty: nothing, or it names none."""
+    host = re.split(r"[/?#]", address.partition("://")[2].rpartition("@")[2])[0]
+    port = re.search(r":([0-9]+)$", host)
+    if port is None or (len(port[1]) <= 5 and 0 < int(port[1]) <= LAST_PORT):
+        return ""
+    return f"there is no port {port[1][:20]}: expected 1 to {LAST_PORT}"
 
 
 def _of_user(user: str) -> set[str]:

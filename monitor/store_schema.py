@@ -18,6 +18,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.schema import CreateColumn
 
+from monitor.addresses import LAST_PORT
 from monitor.errors import StoreError
 from monitor.missing import to_have
 from monitor.store_place import engine_of, refuse_network
@@ -25,6 +26,12 @@ from monitor.store_tables import alerts, metadata, schema_version
 
 SCHEMA_VERSION = 4
 # 2: pictures, judged one by one; 3: strength, health, outbox, garbage; 4: curves
+POSTGRES = ("postgresql", "postgres")
+KNOWN = ("sqlite", "postgresql")
+EXPECTED = (
+    "expected a path, or a URL such as postgresql://HOST/NAME, with user and password before the "
+    "host and what is no letter or digit in them percent-encoded"
+)
 BUSY_MS = 5_000  # a reader's or a checkpoint's lock is gone long before
 
 
@@ -76,11 +83,26 @@ def database_file(url: sa.URL) -> Path | None:
 def _url(place: str) -> sa.URL:
     if "://" not in place:
         return sa.URL.create("sqlite", database=place)
-    url = sa.make_url(place)
-    return url.set(drivername="postgresql+psycopg") if url.drivername in POSTGRES else url
+    try:
+        url = sa.make_url(place)
+    except (SQLAlchemyError, ValueError):  # of a port or brackets; it would repeat the password
+        url = None
+    if url is None or not 0 <= (url.port or 0) <= LAST_PORT:
+        raise StoreError(f"the store's database URL cannot be read: {EXPECTED}")
+    if url.drivername in POSTGRES:
+        return url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in KNOWN:
+        raise StoreError(f"the store cannot be {url.get_backend_name()}://: {EXPECTED}")
+    return url
 
 
-POSTGRES = ("postgresql", "postgres")
+def check_place(place: str) -> None:
+    """Refuse what cannot be the path or URL of a database, whether there is one or not.
+
+    Raises:
+        StoreError: It cannot.
+    """
+    _url(place)
 
 
 def _open_server(url: sa.URL) -> sa.Engine:
@@ -257,5 +279,5 @@ def without_password(place: str) -> str:
     """The place as it may be shown."""
     try:
         return sa.make_url(place).render_as_string() if "://" in place else place
-    except SQLAlchemyError:
+    except (SQLAlchemyError, ValueError):
         return "the database URL"

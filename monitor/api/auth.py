@@ -46,7 +46,11 @@ class Tokens:
             "operator": operators,
             "admin": admins,
         }
-        self._digests = [(role, _digest(_checked(t))) for role in given for t in given[role]]
+        self._digests = [
+            (role, _digest(_checked(token, f"[api]: {role}s, item {number}")))
+            for role, tokens in given.items()
+            for number, token in enumerate(tokens, 1)
+        ]
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -144,11 +148,11 @@ def make_token_file(path: Path) -> None:
         file.write(f"{secrets.token_urlsafe(32)}\n")  # 256 bits
 
 
-def _checked(token: str) -> str:
+def _checked(token: str, where: str) -> str:
     if len(token) < SHORTEST or not token.isascii() or not token.isprintable() or " " in token:
         raise UsageError(
-            f"an API token has {len(token)} characters or odd ones: expected {SHORTEST} or more "
-            "printable ASCII characters without spaces"
+            f"{where}: a token of {len(token)} characters, or with odd ones: expected {SHORTEST} "
+            "or more printable ASCII characters without spaces"
         )
     return token
 

@@ -17,7 +17,7 @@ from monitor.config.loading import load_settings, no_camera
 from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
 from monitor.config.secrets import resolve
-from monitor.config.settings import CameraSettings, EngineSettings, Settings
+from monitor.config.settings import ApiSettings, CameraSettings, EngineSettings, Settings
 from monitor.errors import MonitorError
 from monitor.missing import ENGINE, lacking
 
@@ -140,8 +140,31 @@ def _of_machine(settings: Settings) -> Iterator[Finding]:
         yield Finding("error", f"[engine]: folder: {place} is a file, expected a folder")
     elif not os.access(place, os.W_OK | os.X_OK):
         yield Finding("error", f"[engine]: folder: {place} cannot be written by this user")
+    yield from _of_store(settings.engine.store)
+    if settings.api.enabled:
+        yield from _of_tokens(settings.api)
     if settings.api.enabled and settings.api.port:
         yield from _of_port(settings.api.host, settings.api.port)
+
+
+def _of_store(place: str) -> Iterator[Finding]:
+    try:
+        from monitor.store_schema import check_place
+
+        check_place(place)
+    except ModuleNotFoundError:
+        return  # said of the install
+    except MonitorError as error:
+        yield Finding("error", f"[engine]: store: {error}")
+
+
+def _of_tokens(api: ApiSettings) -> Iterator[Finding]:
+    from monitor.api.auth import Tokens
+
+    try:
+        Tokens(api.viewers, api.operators, api.admins)
+    except MonitorError as error:
+        yield Finding("error", str(error))
 
 
 def _of_port(host: str, port: int) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from models.names import STILLS, VIDEO
-from monitor.addresses import has_login
+from monitor.addresses import has_login, port_fault
 from monitor.config.problems import Problem, near
 from monitor.config.settings import (
     ApiSettings,
@@ -65,6 +65,8 @@ def address_faults(url: str) -> Iterator[str]:
         yield f"{named}; {near(scheme, SCHEMES)}"
     elif not rest.strip("/"):
         yield "has no host"
+    elif fault := port_fault(url):
+        yield fault
 
 
 def _api(api: ApiSettings) -> Iterator[Problem]:
@@ -132,6 +134,8 @@ def _notice(notice: NoticeSettings, names: Sequence[str]) -> Iterator[tuple[str,
             "url",
             f"expected an address that begins with {' or '.join(f'{s}://' for s in schemes)}",
         )
+    elif schemes and plain and (fault := port_fault(notice.url)):
+        yield "url", fault
     for name in notice.cameras:
         if name not in names:
             yield "cameras", f'there is no camera "{name}"; {near(name, names)}'

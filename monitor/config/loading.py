@@ -2,13 +2,15 @@
 
 import re
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
 from monitor.config.checks import check_settings
-from monitor.config.lines import lines_of
-from monitor.config.problems import ConfigError, config_error, problems_of
+from monitor.config.lines import Place, lines_of
+from monitor.config.problems import ConfigError, Problem, config_error, problems_of
 from monitor.config.settings import CameraSettings, NoticeSettings, Settings
 
 
@@ -25,7 +27,12 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError([f"{path}: this is not TOML: {error}"]) from None
     except RecursionError:
         raise ConfigError([f"{path}: lists or tables lie too deep in each other"]) from None
+    except ValueError:  # of Python, which reads 4300 digits
+        text = "a number in it has thousands of digits: expected at most 18"
+        raise ConfigError([f"{path}: {text}"]) from None
     lines = lines_of(text)
+    if nothing := list(_nul(data)):
+        raise config_error(path, nothing, data, lines)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
@@ -62,6 +69,15 @@ def _read(path: Path) -> str:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 at byte {error.start}"]) from None
+
+
+def _nul(value: Any, place: Place = ()) -> Iterator[Problem]:
+    """Texts with a character that TOML can write, and neither paths nor commands can hold."""
+    if isinstance(value, str) and "\0" in value:
+        yield Problem(place, "holds the character U+0000, which nothing can be named by")
+    parts = value.items() if isinstance(value, dict) else ()
+    for key, part in enumerate(value) if isinstance(value, list) else parts:
+        yield from _nul(part, (*place, key))
 
 
 def _anchored(settings: Settings, folder: Path) -> Settings:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from monitor.addresses import has_login, secrets_in, with_login
+from monitor.addresses import has_login, port_fault, secrets_in, with_login
 from monitor.config.checks import REFERENCE, address_faults, is_reference
 from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
@@ -87,6 +87,11 @@ def resolve(
     }
     store = resolver.value(settings.engine.store, "[engine]: store")
     registry.add_address(store)
+    if not is_reference(settings.engine.store) and secrets_in(settings.engine.store):
+        resolver.warnings.append(
+            "[engine]: store: a password stands in the file; give the whole URL as a reference, "
+            "env:NAME or file:PATH"
+        )
     resolved = settings.model_copy(
         update={
             "engine": settings.engine.model_copy(update={"store": store}),
@@ -134,6 +139,8 @@ def _notice(notice: NoticeSettings, number: int, resolver: Resolver) -> NoticeSe
     where = f"notice {number} ({notice.kind})"
     url = resolver.value(notice.url, f"{where}: url", secret=False)
     resolver.registry.add_address(url, path_too=is_reference(notice.url))
+    if notice.kind in ("webhook", "mqtt") and (fault := port_fault(url)):
+        resolver.lines.append(f"{where}: url: {fault}")
     if not is_reference(notice.url) and secrets_in(notice.url):
         resolver.warnings.append(
             f"{where}: url: a password stands in the file; give the whole url as a reference"

@@ -14,6 +14,7 @@ Point = Annotated[tuple[Share, Share], Field(strict=False)]  # strict refuses TO
 Polygon = Annotated[list[Point], Field(min_length=3)]  # x, y in shares of the picture
 Seconds = Annotated[float, Field(ge=0)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Bytes = Annotated[int, Field(ge=0, le=10**18)]  # an exabyte
 Folder = Annotated[Path, Field(strict=False)]  # strict refuses texts
 Hidden = Annotated[str, Field(repr=False)]  # may hold a secret
 HiddenList = Annotated[list[str], Field(repr=False)]
@@ -58,9 +59,9 @@ class ApiSettings(Strict):
 class RetentionSettings(Strict):
     """How long evidence is kept; pinned events and open ones always are. 0: no limit."""
 
-    days: Seconds = 30.0
-    most_bytes: Annotated[int, Field(ge=0)] = 20_000_000_000
-    least_free_bytes: Annotated[int, Field(ge=0)] = 1_000_000_000
+    days: Annotated[float, Field(ge=0, le=36_500)] = 30.0
+    most_bytes: Bytes = 20_000_000_000
+    least_free_bytes: Bytes = 1_000_000_000
     every_s: Annotated[float, Field(gt=0)] = 60.0
 
 

@@ -255,6 +255,21 @@ def test_a_password_in_the_url_is_not_told() -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://joe:hunt er@22@[::1/x",
+        "postgresql://joe:hunter@h:70000/x",
+        "mysql://joe:hunter@h/x",
+        "://hunter",
+    ],
+)
+def test_a_url_that_is_no_store_s_is_refused_before_anything_is_tried(url: str) -> None:
+    with pytest.raises(StoreError, match="expected a path, or a URL such as ") as caught:
+        Store(url)
+    assert "hunt" not in str(caught.value)
+
+
 # export
 
 

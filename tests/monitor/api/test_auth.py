@@ -102,6 +102,7 @@ def test_tokens_are_never_shown() -> None:
         Tokens(admins=["short-secret"])
     assert "short-secret" not in str(error.value)
     assert "16 or more" in str(error.value)
+    assert str(error.value).startswith("[api]: admins, item 1: a token of 12 characters, ")
 
 
 @pytest.mark.parametrize(

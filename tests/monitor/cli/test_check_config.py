@@ -58,16 +58,31 @@ def test_the_same_for_programs(capsys: Capsys, tmp_path: Path) -> None:
         (LEARNS + 'user = "env:NONE_SUCH"\n', "env:NONE_SUCH: the environment variable is not set"),
         (LEARNS.replace("rtsp://192.0.2.1/a", "gone.mp4"), "url: there is nothing at "),
         ('[engine]\nfolder = "watch.toml/x"\n' + LEARNS, "is a file, expected a folder"),
-        (LEARNS.replace("port = 0", 'host = "192.0.2.77"\nadmins = ["env:HOME"]'), "no address of"),
+        (
+            '[engine]\nstore = "mysql://h/db"\n' + LEARNS,
+            "[engine]: store: the store cannot be mysql://",
+        ),
+        (
+            '[engine]\nstore = "postgresql://joe:hunt er@22@[::1/x"\n' + LEARNS,
+            "[engine]: store: the store's database URL cannot be read: expected a path, or a URL",
+        ),
+        (
+            LEARNS.replace("port = 0", 'port = 0\nadmins = ["env:SHORT"]'),
+            "[api]: admins, item 1: a token of 5 characters, or with odd ones: expected 16 or more",
+        ),
+        (LEARNS.replace("port = 0", 'host = "192.0.2.77"\nadmins = ["env:LONG"]'), "no address of"),
     ],
 )
 def test_what_will_not_work_is_one_line_and_a_failure(
-    capsys: Capsys, tmp_path: Path, text: str, said: str
+    capsys: Capsys, tmp_path: Path, text: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SHORT", "hunt2")
+    monkeypatch.setenv("LONG", "0123456789abcdef")
     answer = check(capsys, tmp_path, text)
     errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
     assert (answer.status, len(errors)) == (1, 1)
     assert said in errors[0]
+    assert "hunt" not in answer.out
     assert "it will not work as it is" in answer.out
 
 

@@ -110,6 +110,14 @@ CAMERA = 'watch.toml:{line}: camera "door": '
         (f"analysis_url = ['rtsp://u:{SECRET}@h']", 4, "expected a text in quotes, got a list"),
         ("analysis_url = 'rtsp://'", 4, "analysis_url: has no host"),
         (
+            f"analysis_url = 'rtsp://u:{SECRET}@h:65536/a'",
+            4,
+            "analysis_url: there is no port 65536: expected 1 to 65535",
+        ),
+        ("analysis_url = 'rtsp://[::1]:0'", 4, "analysis_url: there is no port 0: expected 1"),
+        ('model = "m\\u0000.pt"', 4, "model: holds the character U+0000"),
+        ('tags = ["a", "\\u0000"]', 4, "tags, item 2: holds the character U+0000"),
+        (
             f"user = 'a'\nanalysis_url = 'rtsp://b:{SECRET}@h/'",
             5,
             "analysis_url: has a user of its own",
@@ -134,6 +142,13 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
             "[engine]\nfolder = 3",
             "watch.toml:2: [engine]: folder: expected a path in quotes, got 3",
         ),
+        (
+            '[engine]\nfolder = "a\\u0000b"',
+            "watch.toml:2: [engine]: folder: holds the character U+0000",
+        ),
+        (f"[retention]\nmost_bytes = 1{400 * '0'}", "most_bytes: expected at most 1e+18, got 1000"),
+        (f"[retention]\nmost_bytes = 1{5000 * '0'}", "watch.toml: a number in it has thousands of"),
+        ("[retention]\ndays = 1e300", "watch.toml:2: [retention]: days: expected at most 36500"),
         ("[engine]\nruntime = 'bogus'", 'runtime: expected "auto", "torch", "torch-half", "openvi'),
         (
             "[engine]\ndevice = 'cpu'\nruntime = 'torch-half'",
@@ -161,6 +176,10 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
         (
             f"[[notice]]\nkind = 'mqtt'\nurl = 'http://u:{SECRET}@h'",
             "notice 1 (mqtt): url: expected an address that begins with mqtt:// or mqtts://",
+        ),
+        (
+            "[[notice]]\nkind = 'mqtt'\nurl = 'mqtt://192.0.2.1:99999'",
+            "watch.toml:3: notice 1 (mqtt): url: there is no port 99999: expected 1 to 65535",
         ),
         (
             f"[[notice]]\nkind = 'webhook'\nurl = 'https://h/'\nsecret = '{SECRET}'",

@@ -109,6 +109,24 @@ def test_what_everyone_may_read_and_what_stands_in_the_file_is_warned_of(tmp_pat
     assert registry.redact("hunter2 hunter3 hunter4") == "*** *** ***"
 
 
+def test_a_password_of_the_store_in_the_file_is_warned_of(tmp_path: Path) -> None:
+    text = '[engine]\nstore = "postgresql://me:hunter5@h/x"\n'
+    _, (warning,), registry = resolved(tmp_path, text)
+    assert warning.startswith("[engine]: store: a password stands in the file")
+    assert registry.redact("hunter5") == "***"
+    by_reference = '[engine]\nstore = "env:DB"\n'
+    assert resolved(tmp_path, by_reference, DB="postgresql://me:hunter5@h/x")[1] == []
+
+
+def test_a_port_that_there_is_not_is_found_behind_references_too(tmp_path: Path) -> None:
+    text = CAMERA + 'url = "env:DOOR"\n[[notice]]\nkind = "mqtt"\nurl = "env:BROKER"\n'
+    values = {"DOOR": "rtsp://u:hunter2@h:70000/a", "BROKER": "mqtt://h:70000"}
+    with pytest.raises(ConfigError) as error:
+        resolved(tmp_path, text, **values)
+    fault = "url: there is no port 70000: expected 1 to 65535"
+    assert error.value.lines == [f'camera "door": {fault}', f"notice 1 (mqtt): {fault}"]
+
+
 def test_a_user_is_given_once_and_only_to_addresses(tmp_path: Path) -> None:
     text = CAMERA + 'url = "env:URL"\nuser = "me"\n'
     with pytest.raises(ConfigError, match="has a user of its own"):
