@@ -122,12 +122,13 @@ def _run(words: list[str], *, debug: bool) -> int:
 
 
 def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
-    """Say what failed in one line; the exit status that it comes to."""
+    """Say what failed in one line, or of a configuration each fault; what exit status it is."""
     text, status = _explain(error, debug=debug)
-    line = " ".join(text.split())
+    lines = [" ".join(line.split()) for line in getattr(error, "lines", [text])]
     if as_json:
-        print(json.dumps({"error": line, "exit_status": status}, ensure_ascii=False), flush=True)
-    else:
+        said = {"error": " ".join(lines), "exit_status": status}
+        print(json.dumps(said, ensure_ascii=False), flush=True)
+    for line in [] if as_json else lines:
         print(f"oddwatch: {line}", file=sys.stderr)
     return status
 

@@ -111,6 +111,14 @@ def test_a_failure_is_one_line_and_a_status(
     assert answer.lines == [{"error": line, "exit_status": status}]
 
 
+def test_each_fault_of_a_configuration_is_a_line_of_its_own(capsys: Capsys, tmp_path: Path) -> None:
+    config = tmp_path / "watch.toml"
+    config.write_text('[engine]\nlgo = "info"\n[api]\nport = 70000\n')
+    first, second = call(capsys, "watch", config, "--headless").err.splitlines()
+    assert first.startswith(f"oddwatch: {config}:2: [engine]: lgo: there is no such key")
+    assert second == f"oddwatch: {config}:4: [api]: port: expected at most 65535, got 70000"
+
+
 def _raiser(error: BaseException) -> object:
     def fail() -> None:
         raise error
