@@ -56,7 +56,7 @@ class Report:
     """All that was found out."""
 
     config: str
-    cameras: int
+    cameras: int | None  # that are enabled; None: the file cannot be used, none was looked at
     findings: list[Finding]
     needs: list[Need]
     probed: list[Probed]
@@ -84,7 +84,7 @@ def examine_config(path: Path, registry: Registry, *, probe: bool) -> Report:
     try:
         settings, warnings = resolve(load_settings(path), registry)
     except ConfigError as error:
-        return Report(str(path), 0, [Finding("error", line) for line in error.lines], [], [])
+        return Report(str(path), None, [Finding("error", line) for line in error.lines], [], [])
     findings = [Finding("warning", line) for line in warnings]
     findings += _of_install(settings)
     findings += _of_machine(settings)
@@ -311,7 +311,7 @@ def _of_probe(one: Probed, models: dict[str, "Model | StillModel"]) -> Iterator[
 
 def _lines(report: Report, *, probe: bool) -> Iterator[str]:
     counted = f"{report.cameras} camera{'' if report.cameras == 1 else 's'}"
-    yield f"{report.config}: {counted}"
+    yield f"{report.config}: {'no usable configuration' if report.cameras is None else counted}"
     for one in report.probed:
         yield f"  camera    {one.name}: {one.address}: {_gave(one)}"
     for need in report.needs:

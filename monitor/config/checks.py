@@ -33,22 +33,16 @@ def is_reference(text: str) -> bool:
 
 def check_settings(settings: Settings) -> Iterator[Problem]:
     """All that is wrong although each value by itself may be so."""
-    engine = settings.engine
-    if engine.runtime == "torch-half" and engine.device == "cpu":
-        text = 'torch-half computes on a GPU: expected device = "auto" or "cuda", got "cpu"'
-        yield Problem(("engine", "runtime"), text)
-    learning = [camera.name for camera in settings.camera if camera.learn]
-    if learning and engine.runtime in OF_EXPORTS:
-        text = (
-            f'{engine.runtime} runs exported models, and camera "{learning[0]}" learns one that '
-            'runs on torch: expected "auto" or "torch"'
-        )
-        yield Problem(("engine", "runtime"), text)
+    yield from _runtime(settings)
     yield from _api(settings.api)
     for index, camera in enumerate(settings.camera):
         for key, text in _camera(camera):
             yield Problem(("camera", index, key), text)
     names = [camera.name for camera in settings.camera]
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            text = f"two cameras are named {name!r}: name each once"
+            yield Problem(("camera", index, "name"), text)
     for index, notice in enumerate(settings.notice):
         for key, text in _notice(notice, names):
             yield Problem(("notice", index, key), text)
@@ -67,6 +61,20 @@ def address_faults(url: str) -> Iterator[str]:
         yield "has no host"
     elif fault := port_fault(url):
         yield fault
+
+
+def _runtime(settings: Settings) -> Iterator[Problem]:
+    engine = settings.engine
+    if engine.runtime == "torch-half" and engine.device == "cpu":
+        text = 'torch-half computes on a GPU: expected device = "auto" or "cuda", got "cpu"'
+        yield Problem(("engine", "runtime"), text)
+    learning = [camera.name for camera in settings.camera if camera.learn]
+    if learning and engine.runtime in OF_EXPORTS:
+        text = (
+            f'{engine.runtime} runs exported models, and camera "{learning[0]}" learns one that '
+            'runs on torch: expected "auto" or "torch"'
+        )
+        yield Problem(("engine", "runtime"), text)
 
 
 def _api(api: ApiSettings) -> Iterator[Problem]:

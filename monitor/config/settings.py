@@ -134,11 +134,3 @@ class Settings(Strict):
     retention: RetentionSettings = RetentionSettings()
     camera: list[CameraSettings] = []
     notice: list[NoticeSettings] = []
-
-    @model_validator(mode="after")
-    def _names_are_unique(self) -> Self:
-        names = [camera.name for camera in self.camera]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"two cameras are named {twice[0]!r}: name each once")
-        return self

@@ -86,6 +86,15 @@ def test_what_will_not_work_is_one_line_and_a_failure(
     assert "it will not work as it is" in answer.out
 
 
+def test_cameras_that_nobody_looked_at_are_not_counted(capsys: Capsys, tmp_path: Path) -> None:
+    answer = check(capsys, tmp_path, ONE + ONE)
+    head, error, _ = answer.out.splitlines()
+    assert head.endswith("watch.toml: no usable configuration")
+    assert 'watch.toml:5: camera "door": name: two cameras are named' in error
+    (found,) = check(capsys, tmp_path, ONE + ONE, "--json").lines
+    assert (found["works"], found["cameras"]) == (False, None)
+
+
 def test_an_install_without_the_engine_s_packages_names_them_all(
     capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -161,7 +161,10 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
         ("[[camera]]\nurl = '0'", "watch.toml:1: camera 1: name: is missing"),
         ("[[camera]]\nname = ''\nurl = '0'", "name: expected a text that is not empty, got a text"),
         ("[[camera]]\nname = 'a'\nurl = ''", 'camera "a": url: is empty: expected an address'),
-        (ONE + ONE, "watch.toml: two cameras are named 'door': name each once"),
+        (
+            ONE + ONE,
+            "watch.toml:5: camera \"door\": name: two cameras are named 'door': name each once",
+        ),
         ("a = \nb = 1", "watch.toml: this is not TOML: Invalid value (at line 1, column 5)"),
         (
             "a = 1\na = 2\nb = 3",
