@@ -2,7 +2,7 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from monitor.config.checks import check_settings
 from monitor.config.lines import Place, lines_of
 from monitor.config.problems import ConfigError, Problem, config_error, problems_of
-from monitor.config.settings import CameraSettings, NoticeSettings, Settings
+from monitor.config.settings import CONTROL, CameraSettings, NoticeSettings, Settings
 
 
 def load_settings(path: Path) -> Settings:
@@ -32,14 +32,14 @@ def load_settings(path: Path) -> Settings:
         raise ConfigError([f"{path}: {text}"]) from None
     lines = lines_of(text)
     if nothing := list(_nul(data)):
-        raise config_error(path, nothing, data, lines)
+        raise _refusal(path, nothing, data, lines)
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        raise config_error(path, problems_of(error, Settings), data, lines) from None
+        raise _refusal(path, problems_of(error, Settings), data, lines) from None
     problems = list(check_settings(settings))
     if problems:
-        raise config_error(path, problems, data, lines)
+        raise _refusal(path, problems, data, lines)
     return _anchored(settings, path.absolute().parent)
 
 
@@ -69,6 +69,14 @@ def _read(path: Path) -> str:
         raise ConfigError([f"{path}: cannot be read: {error.strerror or error}"]) from None
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: is not UTF-8 at byte {error.start}"]) from None
+
+
+def _refusal(
+    path: Path, problems: Sequence[Problem], data: dict[str, Any], lines: dict[Place, int]
+) -> ConfigError:
+    """Names and keys stand in its lines, which go to terminals: no control character does."""
+    found = config_error(path, problems, data, lines)
+    return ConfigError([CONTROL.sub(lambda it: ascii(it[0])[1:-1], line) for line in found.lines])
 
 
 def _nul(value: Any, place: Place = ()) -> Iterator[Problem]:

@@ -4,16 +4,32 @@ Values only: files are read in `loading`, what one key says of another is in `ch
 `secrets`. Times in seconds, sizes in bytes. What may hold a secret is not in any repr.
 """
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")  # what moves a terminal, or ends a line
+
+
+def _shown(text: str) -> str:
+    """Of what goes to logs, terminals and topics as it is.
+
+    Raises:
+        ValueError: It would do more there than be read.
+    """
+    if found := CONTROL.search(text):
+        raise ValueError(f"holds the control character U+{ord(found[0]):04X}: leave it out")
+    return text
+
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Point = Annotated[tuple[Share, Share], Field(strict=False)]  # strict refuses TOML's arrays
 Polygon = Annotated[list[Point], Field(min_length=3)]  # x, y in shares of the picture
 Seconds = Annotated[float, Field(ge=0)]
-Name = Annotated[str, Field(min_length=1, max_length=200)]
+Shown = Annotated[str, AfterValidator(_shown)]
+Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_shown)]
 Bytes = Annotated[int, Field(ge=0, le=10**18)]  # an exabyte
 Folder = Annotated[Path, Field(strict=False)]  # strict refuses texts
 Hidden = Annotated[str, Field(repr=False)]  # may hold a secret
@@ -100,7 +116,7 @@ class CameraSettings(Strict):
     longest_clip_s: Annotated[float, Field(gt=0)] = 120.0
     cooldown_s: Seconds = 60.0  # between notices, not between alerts
     priority: int = 0  # higher is shed later
-    tags: list[str] = []
+    tags: list[Shown] = []
 
     @model_validator(mode="after")
     def _has_something_to_judge_by(self) -> Self:
@@ -113,14 +129,14 @@ class NoticeSettings(Strict):
     """Where alerts are told. Passwords and keys are references, `env:NAME` or `file:PATH`."""
 
     kind: Literal["webhook", "mqtt", "apprise", "command", "log"]
-    name: str = ""  # in logs and metrics; empty: kind and number
+    name: Shown = ""  # in logs and metrics; empty: kind and number
     url: Hidden = ""  # webhook, mqtt (mqtt://host:port), apprise
     secret: Hidden = ""  # webhook: signs the body (HMAC-SHA256); mqtt: the password
     user: Hidden = ""  # mqtt; may be a reference
     topic: str = "oddwatch"  # mqtt: the first part of all topics
     discovery: str = "homeassistant"  # mqtt: Home Assistant's prefix; empty: none
     command: HiddenList = []  # its program and arguments; the event comes on stdin as JSON
-    cameras: list[str] = []  # empty: all
+    cameras: list[Shown] = []  # empty: all
     phases: list[Literal["new", "update", "end"]] = ["new", "end"]
     health: bool = True  # health events too
     timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0

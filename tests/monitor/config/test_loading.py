@@ -162,6 +162,22 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
         ("[[camera]]\nname = ''\nurl = '0'", "name: expected a text that is not empty, got a text"),
         ("[[camera]]\nname = 'a'\nurl = ''", 'camera "a": url: is empty: expected an address'),
         (
+            '[[camera]]\nname = "do\\u001b[31mor"\nurl = "0"',
+            'watch.toml:2: camera "do\\x1b[31mor": name: holds the control character U+001B: leave',
+        ),
+        (
+            '[[camera]]\nname = "two\\nlines"\nurl = "0"',
+            'camera "two\\nlines": name: holds the control character U+000A',
+        ),
+        (
+            ONE + 'tags = ["a", "\\u0085"]',
+            "tags, item 2: holds the control character U+0085",
+        ),
+        (
+            ONE + "[[notice]]\nkind = 'log'\ncameras = [\"\\u001b\"]",
+            "cameras, item 1: holds the control character U+001B",
+        ),
+        (
             ONE + ONE,
             "watch.toml:5: camera \"door\": name: two cameras are named 'door': name each once",
         ),
@@ -197,6 +213,12 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
 def test_a_section_s_fault_is_one_line(tmp_path: Path, text: str, said: str) -> None:
     (fault,) = faults(tmp_path, text)
     assert said in fault
+
+
+def test_names_of_all_scripts_are_taken(tmp_path: Path) -> None:
+    for name in ("Hof \U0001f469\u200d\U0001f4bb", "ä/b %2F", "入口"):
+        text = f'[[camera]]\nname = "{name}"\nurl = "0"'
+        assert load_settings(write(tmp_path, text)).camera[0].name == name
 
 
 def test_several_faults_are_said_in_the_order_of_the_file(tmp_path: Path) -> None:
