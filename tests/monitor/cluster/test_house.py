@@ -71,6 +71,7 @@ def test_a_node_is_started_changed_and_stopped(house: House) -> None:
     assert (house.cameras, house.digest, house.generation) == (frozenset({"door"}), "d1", 7)
     house.apply(BOOK, [camera.name for camera in CAMERAS], 7)
     wait(lambda: len(watched(house)) == 2)
+    wait(lambda: (s := house.state()) and set(s.watched) == {camera.name for camera in CAMERAS})
     second = house.state()
     assert first is not None
     assert second is not None
