@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import FileResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from monitor.api.gate import View
+from monitor.api.gate import Once, View
 from monitor.api.schema import AlertPage, AlertView, AlertWanted, Said
 from monitor.api.stored import CONTENT_TYPES, alert_view, evidence_path
 from monitor.api.view import EngineView, Evidence
@@ -21,7 +21,7 @@ from monitor.store import StoredAlert, StoreUnavailableError
 
 ONE_RANGE = re.compile(rb"\s*bytes=(?:(\d+)-(\d*)|-\d+)\s*")  # what players ask for
 
-routes = APIRouter()
+routes = APIRouter(dependencies=[Depends(Once())])
 
 
 def find_alert(view: EngineView, alert_id: str) -> StoredAlert:

@@ -8,27 +8,40 @@ from urllib.parse import unquote
 from fastapi import APIRouter, Depends, HTTPException, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
-from monitor.api.gate import View, needs
-from monitor.api.schema import Action, CameraStatus, Moment, Mute, ScorePoint
+from monitor.api.gate import Once, View, needs
+from monitor.api.schema import Action, Asked, CameraStatus, Moment, Mute, ScorePoint
 from monitor.api.stored import NoEvidenceError, kept_scores
 from monitor.api.view import EngineView
 
 KEPT = timedelta(hours=1)  # scores that are given where nobody says since when
 LONGEST = timedelta(days=1)  # of a curve: a reading a second, 86,400 of them
 
-routes = APIRouter()
+routes = APIRouter(dependencies=[Depends(Once("tag"))])
 
 
-class Part(BaseModel):
+class Part(Asked):
     """Which of many cameras; of a fleet, `node:NAME` is a tag too."""
 
     name: str | None = Field(default=None, description="Only the one of this name.")
-    tag: list[str] = []
+    tag: tuple[str, ...] = ()
     limit: int | None = Field(default=None, ge=1)
     offset: int = Field(default=0, ge=0)
 
 
-ALL = Part()
+class Look(Asked):
+    """How a picture is to be."""
+
+    heat: bool = Field(default=False, description="With the anomaly map laid over it.")
+
+
+class Span(Asked):
+    """From when to when."""
+
+    since: Moment | None = Field(default=None, description="Else an hour ago.")
+    until: Moment | None = Field(default=None, description="A day after that at most.")
+
+
+ALL, PLAIN, LATELY = Part(), Look(), Span()
 
 
 class Done(BaseModel):
@@ -81,14 +94,9 @@ async def camera(named: Named) -> CameraStatus:
 
 @routes.get("/{name}/picture", response_class=Response)
 @routes.get("/{name}/picture.jpg", response_class=Response, include_in_schema=False)
-async def picture(
-    named: Named,
-    view: View,
-    *,
-    heat: Annotated[bool, Query(description="With the anomaly map laid over it.")] = False,
-) -> Response:
+async def picture(named: Named, view: View, look: Annotated[Look, Query()] = PLAIN) -> Response:
     """The newest picture, as JPEG."""
-    content = await view.picture(named.name, heat=heat)
+    content = await view.picture(named.name, heat=look.heat)
     if content is None:
         raise NoEvidenceError(f"camera {named.name!r} has no picture yet: it is {named.state}")
     return Response(content, media_type="image/jpeg")
@@ -96,13 +104,11 @@ async def picture(
 
 @routes.get("/{name}/scores")
 async def scores(
-    named: Named,
-    view: View,
-    since: Annotated[Moment | None, Query(description="Else an hour ago.")] = None,
-    until: Annotated[Moment | None, Query(description="A day after that at most.")] = None,
+    named: Named, view: View, span: Annotated[Span, Query()] = LATELY
 ) -> list[ScorePoint]:
     """Its readings, oldest first; what is older than the engine's memory is by the second."""
-    begin = since or datetime.now(UTC) - KEPT
+    until = span.until
+    begin = span.since or datetime.now(UTC) - KEPT
     end = min(until or datetime.now(UTC), begin + LONGEST)
     fresh = await view.scores(named.name, begin, until)
     older = min(end, fresh[0].at) if fresh else end

@@ -6,33 +6,44 @@ import json
 from collections.abc import AsyncIterator, Collection
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, Field
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 from starlette.responses import StreamingResponse
 from starlette.types import Message as Sent
 from starlette.types import Receive, Scope, Send
 
-from monitor.api.gate import View
+from monitor.api.gate import Once, View
 from monitor.api.hub import CutOffError
 from monitor.api.narrowing import narrowed
-from monitor.api.schema import EngineStatus, HealthView, LogLine, Message
+from monitor.api.schema import Asked, EngineStatus, HealthView, LogLine, Message
 from monitor.api.view import EngineView
 
 HEARTBEAT_S = 5.0
 STUCK_S = 30.0  # a reader that takes nothing for so long is gone, or may as well be
 
-routes = APIRouter()
+routes = APIRouter(dependencies=[Depends(Once("tag"))])
 
 
-class Which(BaseModel):
+class Which(Asked):
     """Which health events, and how many."""
 
     open: bool = False  # only what goes on
     limit: int = Field(default=100, ge=1, le=500)
 
 
-ALL = Which()
-Tags = Annotated[tuple[str, ...], Query(description="Only of cameras with all these tags.")]
+class Newest(Asked):
+    """How many lines."""
+
+    limit: int = Field(default=200, ge=1, le=2000)
+
+
+class Part(Asked):
+    """Of which cameras."""
+
+    tag: tuple[str, ...] = Field(default=(), description="Only of cameras with all these tags.")
+
+
+ALL, NEWEST, WHOLE = Which(), Newest(), Part()
 
 
 class StreamResponse(StreamingResponse):
@@ -67,9 +78,9 @@ async def health(
 
 
 @routes.get("/log")
-async def log(view: View, limit: Annotated[int, Query(ge=1, le=2000)] = 200) -> list[LogLine]:
+async def log(view: View, newest: Annotated[Newest, Query()] = NEWEST) -> list[LogLine]:
     """The newest lines of the engine's log, oldest first."""
-    return list(view.log_lines(limit))
+    return list(view.log_lines(newest.limit))
 
 
 @routes.get(
@@ -77,7 +88,7 @@ async def log(view: View, limit: Annotated[int, Query(ge=1, le=2000)] = 200) -> 
     response_class=Response,
     responses={200: {"content": {"text/event-stream": {}}, "description": "Messages."}},
 )
-async def stream(view: View, request: Request, tag: Tags = ()) -> Response:
+async def stream(view: View, request: Request, part: Annotated[Part, Query()] = WHOLE) -> Response:
     """Server-sent events: all that happens, as `Message`; the first is the whole state.
 
     `event` is the kind of what is in it (`engine`, `cameras`, `removed`, `scores`, `alerts`,
@@ -85,7 +96,7 @@ async def stream(view: View, request: Request, tag: Tags = ()) -> Response:
     lives. A reader that is slow loses the oldest scores, never an alert; one that is too slow is
     sent `event: end` with the reason and may connect again.
     """
-    return StreamResponse(_events(view, request.app.state.closing, tag))
+    return StreamResponse(_events(view, request.app.state.closing, part.tag))
 
 
 async def _events(

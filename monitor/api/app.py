@@ -112,4 +112,6 @@ def _first_fault(error: RequestValidationError) -> str:
     """Where and what, never what was sent."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"][1:]) or str(fault["loc"][0])
+    if fault["type"] == "extra_forbidden":
+        return f"{place}: there is no such parameter here: see /api/openapi.json"
     return f"{place}: {fault['msg'].removeprefix('Value error, ')}"

@@ -6,6 +6,7 @@ Nothing is open by default: to read takes a viewer, all else an operator; a rout
 import json
 import logging
 import math
+from collections import Counter
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -113,6 +114,25 @@ def needs(request: Request, role: Role) -> None:
     refusal = too_low(request.state.role, role)
     if refusal:
         raise HTTPException(refusal.status, refusal.reason)
+
+
+class Once:
+    """Refuses parameters that are given again: all but one of them would not count, unseen."""
+
+    def __init__(self, *but: str) -> None:
+        """`but` are those of which several mean something."""
+        self._but = but
+
+    def __call__(self, request: Request) -> None:
+        """Look at a request's query.
+
+        Raises:
+            HTTPException: 422, if one is given twice.
+        """
+        counts = Counter(name for name, _ in request.query_params.multi_items())
+        for name, count in counts.items():
+            if count > 1 and name not in self._but:
+                raise HTTPException(422, f"{name[:200]}: expected once, was given {count} times")
 
 
 def view_of(request: Request) -> EngineView:

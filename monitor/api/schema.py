@@ -204,10 +204,14 @@ class Message(Word):
     log: list[LogLine] = []
 
 
-class AlertWanted(Word):
-    """Which alerts, in which order, and how many at once; what is None does not narrow."""
+class Asked(BaseModel):
+    """Parameters of a question. Unknown ones are refused: they would not count, unseen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AlertWanted(Asked):
+    """Which alerts, in which order, and how many at once; what is None does not narrow."""
 
     camera: str | None = None
     tag: str | None = None  # of its camera; of a fleet, node:NAME: of the node that raised it

@@ -66,3 +66,33 @@ def test_a_fault_of_the_engine_is_one_line_without_its_words(
     assert answer.status_code == 500
     assert error_of(answer) == "the engine failed to answer (RuntimeError)"
     assert answer.headers["oddwatch-api"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/api/alerts?camera=door&camera=yard", "camera: expected once, was given 2 times"),
+        ("/api/alerts?tag=a&tag=b", "tag: expected once, was given 2 times"),
+        ("/api/cameras/door/scores?since=x&since=y", "since: expected once, was given 2 times"),
+        ("/api/cameras/door/picture?width=-4", "width: there is no such parameter here"),
+        ("/api/cameras/door/picture.jpg?width=-4", "width: "),
+        ("/api/cameras/door/scores?form=2026-01-01", "form: "),
+        ("/api/cameras?tags=site:north", "tags: "),
+        ("/api/health-events?closed=1", "closed: "),
+        ("/api/log?lines=10", "lines: "),
+        ("/api/stream?camera=door", "camera: "),
+    ],
+)
+def test_a_parameter_that_would_not_count_is_refused(
+    engine: ScriptedEngine, path: str, said: str
+) -> None:
+    response = ask(engine, "GET", path)
+    assert response.status_code == 422
+    assert error_of(response).startswith(said)
+
+
+def test_several_tags_all_count(engine: ScriptedEngine) -> None:
+    engine.set_camera("door", tags=["a", "b"])
+    engine.set_camera("yard", tags=["a"])
+    found = ask(engine, "GET", "/api/cameras?tag=a&tag=b").json()
+    assert [camera["name"] for camera in found] == ["door"]
