@@ -141,5 +141,6 @@ def remark_on(camera: "CameraStatus", now: datetime) -> str:
         learning = camera.learning
         return f"{learning.step} {learning.share:.0%}, {learning.text}"
     if camera.muted_until is not None and camera.muted_until > now:
-        return f"muted until {camera.muted_until.astimezone():%H:%M}"
+        until, today = camera.muted_until.astimezone(), now.astimezone().date()
+        return f"muted until {until:{'%H:%M' if until.date() == today else '%Y-%m-%d %H:%M'}}"
     return camera.reason

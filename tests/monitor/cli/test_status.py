@@ -107,6 +107,17 @@ def test_a_camera_in_one_line(tmp_path: Path) -> None:
     assert camera_row(engine.set_camera("door", score=-0.01), now)[2] == "0.00"  # less than usual
 
 
+def test_a_mute_of_days_is_told_with_its_date(tmp_path: Path) -> None:
+    engine = ScriptedEngine(tmp_path, ["door"])
+    noon = START.astimezone().replace(hour=12, minute=0)
+    today = engine.set_camera("door", muted_until=noon + timedelta(hours=2))
+    assert remark_on(today, noon) == "muted until 14:00"
+    later = engine.set_camera("door", muted_until=noon + timedelta(days=3, hours=2))
+    assert remark_on(later, noon) == f"muted until {noon + timedelta(days=3):%Y-%m-%d} 14:00"
+    assert remark_on(later, noon + timedelta(days=4)) == ""
+    engine.store.close()
+
+
 def test_a_folder_may_be_named_as_for_the_dashboard_and_remarks_stand_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
