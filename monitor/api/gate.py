@@ -90,6 +90,8 @@ class Gate:
     def _role(self, headers: Headers, client: str) -> Role | Refusal:
         if not self._tokens:
             return "admin"  # on loopback only: see auth.check_bind
+        # Before the token is looked at, so that the right one waits too: were it let in, each
+        # guess of a client that is locked out would still be answered with whether it was right.
         wait_s = self._failures.wait_s(client)
         if wait_s:
             after = (("Retry-After", str(math.ceil(wait_s))),)
