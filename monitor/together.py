@@ -23,9 +23,10 @@ def learning_together(detector: Detector, names: Sequence[str]) -> Iterator[None
             f"{detector.name} is not learned by gradients, several processes would each do all of "
             "it: expected a detector with a network, or the command without torchrun"
         )
+    named = (name.encode(errors="surrogateescape") for name in names)  # any bytes of a file's
     ranks.check_alike(
         {f"{name} version": text for name, text in versions().items()}
-        | {"data to learn from": _digest(*(name.encode() for name in names))}
+        | {"data to learn from": _digest(*named)}
         | {"a model to begin with": _of_values(detector)}
     )
     with ranks.stopping_together():

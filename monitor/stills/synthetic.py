@@ -53,7 +53,8 @@ def _severity(protocol: str | None) -> int:
 
 
 def _copy(still: Still, kind: str, severity: int) -> Still:
-    seed = zlib.crc32(f"{still.name} {kind}".encode())  # its own, and the same on every machine
+    named = f"{still.name} {kind}".encode(errors="surrogateescape")
+    seed = zlib.crc32(named)  # its own, and the same on every machine
     read = partial(_spoiled, still, kind, severity, seed)
     mask = partial(_where, still, read) if CORRUPTIONS[kind].local else None
     return Still(f"{kind}/{still.name}", kind, label=True, read=read, mask=mask)

@@ -17,6 +17,7 @@ from monitor.keeping import unfinished
 from monitor.model import Model, load_model, save_model
 from monitor.pipeline import calibrate_model, new_detector, readings_of, train_model
 from monitor.records import Frame
+from monitor.together import learning_together
 from tests.monitor.footage import TINY, picture, write_clip, write_set
 
 STEPS = Budget(steps=6)
@@ -105,6 +106,11 @@ def test_the_same_seed_and_steps_give_the_same_model(footage: Path, trained: Mod
     for name, value in trained.trained().state_dict().items():
         assert torch.equal(value, again.trained().state_dict()[name]), name
     assert np.array_equal(trained.calibrated().scores, again.calibrated().scores)
+
+
+def test_a_name_that_is_no_utf8_is_learned_from_as_any_other() -> None:
+    with learning_together(detector(), ["a\udcff.mp4 0-50"]):
+        pass
 
 
 def test_readings_have_p_values_only_after_calibration(trained: Model) -> None:

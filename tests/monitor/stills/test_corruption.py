@@ -103,6 +103,14 @@ def test_made_defects_of_a_plain_folder(tmp_path: Path) -> None:
     assert (again[stain.name].picture() == stain.picture()).all()
 
 
+def test_made_defects_of_names_that_are_no_utf8(tmp_path: Path) -> None:
+    pictures(tmp_path, 5)
+    for path in list(tmp_path.iterdir()):
+        path.rename(path.with_stem(f"{path.stem}\udcff"))
+    found = open_stills(tmp_path, layout="synthetic")
+    assert all("\udcff" in still.name for still in found.test)
+
+
 def test_made_defects_take_the_normal_pictures_of_a_set_alone(tmp_path: Path) -> None:
     found = open_stills(mvtec(tmp_path), layout="synthetic", protocol="severity:5")
     assert (len(found.train), sum(s.label is False for s in found.test)) == (5, 1)
