@@ -11,10 +11,12 @@ from monitor.errors import StoreError
 def write_atomically(path: Path, content: bytes | str) -> None:
     """Writes beside `path`, syncs to disk, then replaces; text is UTF-8 with no newline changes.
 
+    A byte of a file's name that is no UTF-8 becomes an escape, as JSON writes it.
+
     Raises:
         OSError: The folder is missing or cannot be written; `path` is then as it was.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
     partial = path.with_name(f".{uuid4().hex}.part")
     try:
         with partial.open("xb") as file:

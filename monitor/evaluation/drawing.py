@@ -12,8 +12,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from matplotlib.text import Annotation
+from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Transform
+
+from monitor.names import shown
 
 BLUE, VERMILION, ORANGE, GREEN, PURPLE, SKY = (
     "#0072b2", "#d55e00", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
@@ -88,7 +90,11 @@ def list_names(axes: Axes, names: Sequence[tuple[str, str]], at: tuple[float, fl
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file."""
+    """The figure as a PNG file; names in it are shown as they are, not as formulas."""
+    for words in figure.findobj(Text):
+        assert isinstance(words, Text)
+        words.set_parse_math(False)
+        words.set_text("\n".join(map(shown, words.get_text().split("\n"))))
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", metadata={"Software": None})
     return buffer.getvalue()

@@ -13,6 +13,7 @@ from monitor.evaluation.metrics import FloatArray, has_both_classes
 from monitor.evaluation.page import Picture
 from monitor.evaluation.pictures import MapScale, MissPicture, misses_sheet
 from monitor.evaluation.results import Span, VideoScores
+from monitor.names import shown
 
 CURVES = 12  # single score curves; the overview has the others
 
@@ -66,4 +67,4 @@ def _ranking_pictures(
 
 def _safe(name: str) -> str:
     """A video's name as part of a file name."""
-    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in name)
+    return "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in shown(name))

@@ -36,6 +36,7 @@ from monitor.evaluation.drawing import (
 from monitor.evaluation.events import frame_seconds, runs
 from monitor.evaluation.metrics import BoolArray, FloatArray, auroc, has_both_classes, pr, roc
 from monitor.evaluation.results import Span, VideoScores
+from monitor.names import shown
 
 SHEET_VIDEOS = 36  # on one overview; more would be too small to read
 
@@ -177,7 +178,7 @@ def box_plot(
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         top = axes.get_xaxis_transform()
         write(axes, "threshold", (threshold, 1), coords=top, offset=(4, -4))
-    axes.set_yticks(range(len(names)), [f"{n}  ({len(groups[n])})" for n in names])
+    axes.set_yticks(range(len(names)), [f"{shown(n)}  ({len(groups[n])})" for n in names])
     axes.tick_params(axis="y", labelsize=9, labelcolor=INK)
     say(axes, "Scores by class", "box: middle half; line: median; whiskers: 5th to 95th percentile")
     name_axes(axes, "anomaly score", "")

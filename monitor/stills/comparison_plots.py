@@ -25,6 +25,7 @@ from monitor.evaluation.drawing import (
 )
 from monitor.evaluation.metrics import BoolArray, pr, roc
 from monitor.evaluation.page import Picture
+from monitor.names import shown
 from monitor.stills.comparison import Run
 
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)))  # so that 18 lines are told apart by 6 colours
@@ -147,7 +148,7 @@ def boxes(runs: Sequence[Run], kinds: Mapping[str, str]) -> bytes:
         _draw_boxes(plain_axes(axes, grid="x"), run, kinds, names)
     for axes in list(grid.flat)[len(runs) :]:
         axes.set_visible(False)
-    grid.flat[0].set_yticks(range(len(names)), [name for name, _ in names][::-1])
+    grid.flat[0].set_yticks(range(len(names)), [shown(name) for name, _ in names][::-1])
     for axes in grid[:, 0]:
         axes.tick_params(axis="y", labelsize=8.5, labelcolor=INK)
     title = (

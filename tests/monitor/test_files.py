@@ -1,3 +1,4 @@
+import json
 import os
 from pathlib import Path
 
@@ -9,6 +10,12 @@ from monitor.files import plain_path, same_place, write_atomically
 def test_text_is_written_as_utf8_without_newline_changes(tmp_path: Path) -> None:
     write_atomically(tmp_path / "a.txt", "ä\r\n\n")
     assert (tmp_path / "a.txt").read_bytes() == b"\xc3\xa4\r\n\n"
+
+
+def test_a_name_that_is_no_utf8_is_written_as_json_escapes_it(tmp_path: Path) -> None:
+    write_atomically(tmp_path / "a", json.dumps("ä\udcff", ensure_ascii=False))
+    assert (tmp_path / "a").read_bytes() == b'"\xc3\xa4\\udcff"'
+    assert json.loads((tmp_path / "a").read_text("utf-8")) == "ä\udcff"
 
 
 def test_an_old_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:

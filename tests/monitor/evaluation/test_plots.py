@@ -165,6 +165,19 @@ def test_the_sheet_has_a_column_more_with_reconstructions() -> None:
     assert misses_picture([plain], SCALE).name == "misses_sheet"
 
 
+@pytest.mark.parametrize("name", ["b\udcff", r"a$\frac$", "two\nlines\x1b[1m"])
+def test_any_name_of_a_file_can_be_drawn(name: str) -> None:
+    sheet, curve = video_pictures([video(name)])
+    assert decode(sheet.png).any()
+    assert decode(curve.png).any()
+    assert decode(plots.box_plot({name: np.arange(9.0)})).any()
+
+
+def test_no_two_names_that_are_no_utf8_get_one_picture() -> None:
+    pictures = video_pictures([video("b\udcff"), video("b\udcfe")])
+    assert len({picture.name for picture in pictures}) == 3
+
+
 def test_the_gallery_has_rankings_only_with_labels() -> None:
     unlabelled = [picture.name for picture in video_pictures([video("a/b")])]
     assert unlabelled == ["overview_sheet", "score_a_b"]
