@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from monitor.names import noted
 from monitor.recorder import Evidence
 from monitor.records import Alert
 from monitor.store import Store
@@ -74,7 +75,7 @@ class Ledger:
             self._store.record(entry.alert, origin=self.origin, model=self._model)
             self._store.attach(
                 entry.alert.id,
-                snapshot=str(entry.snapshot or ""),
-                clip=str(entry.clip or ""),
+                snapshot="" if entry.snapshot is None else noted(entry.snapshot),
+                clip="" if entry.clip is None else noted(entry.clip),
             )
         entry.saved = True

@@ -1,6 +1,7 @@
 """Names of files as text: any bytes may be in them, line ends and escape sequences among them."""
 
 import unicodedata
+from pathlib import Path
 
 UNSHOWN = {"Cc", "Cs", "Zl", "Zp"}  # controls, bytes that are no UTF-8 (as Python has them), breaks
 
@@ -15,3 +16,12 @@ def shown(text: str) -> str:
         else letter
         for letter in text
     )
+
+
+def noted(path: Path) -> str:
+    """As text that a database takes and no other path has; a file URI where it is no UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return path.absolute().as_uri()
+    return str(path)

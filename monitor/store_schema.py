@@ -1,5 +1,6 @@
 """How the event database is opened, brought up to date, and its failures said in one line."""
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -138,7 +139,9 @@ def _is_unclean(path: Path) -> bool:
 
 def _reading(path: Path) -> sa.URL:
     query = {"mode": "ro", "uri": "true"}
-    return sa.URL.create("sqlite", database=f"file:{quote(str(path.absolute()))}", query=query)
+    return sa.URL.create(
+        "sqlite", database=f"file:{quote(os.fsencode(path.absolute()))}", query=query
+    )
 
 
 def _closing_on_failure(engine: sa.Engine, check: Any) -> Any:

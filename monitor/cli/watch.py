@@ -16,6 +16,7 @@ from monitor.cli.one_camera import is_camera, on_terminal, watch_camera
 from monitor.cli.quiet import quiet_sources
 from monitor.cli.stopping import stop_on_signals
 from monitor.errors import StoreError, UsageError
+from monitor.names import shown
 
 if TYPE_CHECKING:
     from monitor.cli.watch_lines import Teller
@@ -119,7 +120,7 @@ def watch(
 
     place = store or str(out / DATABASE)
     settings = WatchSettings(
-        model=str(model), origin=began, until_s=float("inf") if until_s is None else until_s
+        model=shown(str(model)), origin=began, until_s=float("inf") if until_s is None else until_s
     )
     with ExitStack() as held:
         held.enter_context(quiet_sources())
@@ -209,11 +210,11 @@ def _open_all(sources: Sequence[str], held: ExitStack) -> dict[str, "Source"]:
             "several sources with a camera among them: this version watches one camera at a time; "
             "run oddwatch watch once for each"
         )
-    names = [source.name for source in opened]
+    names = [shown(source.name) for source in opened]
     unique = len(set(names)) == len(names)
     if not unique and len(set(sources)) < len(sources):
         raise UsageError("the same source is named twice; name it once")
-    return dict(zip(names if unique else sources, opened, strict=True))
+    return dict(zip(names if unique else map(shown, sources), opened, strict=True))
 
 
 @contextmanager

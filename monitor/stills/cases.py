@@ -12,6 +12,7 @@ from ulid import ULID
 
 from monitor.alerts import most_surprised
 from monitor.errors import StoreError
+from monitor.names import noted, shown
 from monitor.recorder import safe_name
 from monitor.records import Alert, Image
 from monitor.stills.inspecting import LUMA, is_coloured, write_heat
@@ -39,9 +40,9 @@ class Cases:
         """Evidence goes to a folder of the source's own under `evidence`."""
         self.store = store
         self.model = model
-        self.folder = evidence.absolute() / safe_name(source)
-        self._source = source
-        self._model_name = model_name
+        self._source = shown(source)
+        self._model_name = shown(model_name)
+        self.folder = evidence.absolute() / safe_name(self._source)
         self._missed: list[Case] = []
         self._failing: set[str] = set()  # what was said and is not over
         self._troubles: list[Trouble] = []
@@ -73,7 +74,7 @@ class Cases:
         if alert is not None and image is not None and one.map is not None:
             heat = self._show(self.folder / f"{alert.id}.jpg", image, one)
         seen = SeenPicture(
-            path=str(path),
+            path=noted(path),
             size_bytes=stamp[0],
             mtime_ns=stamp[1],
             verdict=one.verdict,
@@ -102,7 +103,7 @@ class Cases:
     def moved(self, seen: SeenPicture, place: Path) -> None:
         """Note that a picture has left the folder, and where that of an alert lies now."""
         try:
-            self.store.picture_moved(seen, str(place))
+            self.store.picture_moved(seen, noted(place))
         except StoreError as error:
             self.fail("place", f"{error}; events may name places that pictures were moved from")
 
@@ -137,8 +138,9 @@ class Cases:
         return path
 
     def _store(self, case: Case) -> None:
+        heat = "" if case.heat is None else noted(case.heat)
         try:
-            self.store.record_picture(case.seen, case.alert, snapshot=str(case.heat or ""))
+            self.store.record_picture(case.seen, case.alert, snapshot=heat)
         except StoreError as error:
             self._missed.append(case)
             self.fail("store", f"{error}; judging goes on, what is not stored is offered again")

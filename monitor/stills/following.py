@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 
 from monitor.errors import SourceError, StoreError, UsageError
+from monitor.names import noted
 from monitor.records import Image
 from monitor.stills.arrivals import PATIENCE_S, Arrival, Arrivals, Stamp
 from monitor.stills.cases import Cases
@@ -139,7 +140,7 @@ class _Desk:
     def knows(self, path: Path, stamp: Stamp) -> bool:
         """Whether it was judged before; if it was to be moved then, it will be now."""
         try:
-            seen = self._cases.store.seen_picture(str(path))
+            seen = self._cases.store.seen_picture(noted(path))
         except StoreError:
             return False  # said when the verdict cannot be stored
         if seen is None or (seen.size_bytes, seen.mtime_ns) != stamp:

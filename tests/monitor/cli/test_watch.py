@@ -72,6 +72,18 @@ def test_json_lines_parse(capsys: Capsys, flashing: Path, tmp_path: Path) -> Non
     assert answer.lines[-1]["frames"] == 230
 
 
+def test_names_that_are_no_utf8_are_watched(capsys: Capsys, flashing: Path, tmp_path: Path) -> None:
+    source = flashing.rename(tmp_path / "room\udcff.mp4")
+    words = ("watch", "--model", "\udcff.pt", "--headless", source, "-o", tmp_path / "o\udcff")
+    answer = call(capsys, *words)
+    source.rename(flashing)
+    assert (answer.status, answer.err) == (0, "")
+    with Store(tmp_path / "o\udcff" / "events.db", read_only=True) as store:
+        (found,) = store.find()
+    assert (found.alert.source, found.model) == (r"room\udcff.mp4", r"\udcff.pt")
+    assert "/o%FF/" in found.snapshot
+
+
 def test_files_are_watched_one_after_another(
     capsys: Capsys, flashing: Path, tmp_path: Path
 ) -> None:

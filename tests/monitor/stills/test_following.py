@@ -105,6 +105,28 @@ def test_each_is_judged_once_also_by_the_next_run(line: Line) -> None:
         assert store.count() == 2
 
 
+@pytest.mark.parametrize("move_to", [None, "sorted\udcff"])
+def test_names_that_are_no_utf8_are_judged_once_as_all_others(
+    tmp_path: Path, move_to: str | None
+) -> None:
+    line = Line(tmp_path / "line\udcff")
+    line.drop.mkdir(parents=True)
+    line.settings = replace(
+        FAST, move_to=line.root / move_to if move_to else None, model="\udcff.pt"
+    )
+    names = ["bad\udcff.png", "bad\udcfe.png", "good.png"]
+    for number, name in enumerate(names):
+        write_plate(tmp_path / "any.png", number, spot="bad" in name)  # OpenCV dies of such a name
+        (tmp_path / "any.png").rename(line.drop / name)
+    assert sorted(one.judged.still.name for one in line.follow(3)) == sorted(names)
+    assert not line.follow(1, looks=3)
+    with Store(line.database, read_only=True) as store:
+        found = store.find()
+    assert {Path(one.picture).name for one in found} == {"bad%FF.png", "bad%FE.png"}
+    assert {one.model for one in found} == {r"\udcff.pt"}
+    assert not line.troubles
+
+
 def test_pictures_are_moved_to_the_folder_of_their_verdict(line: Line) -> None:
     line.settings = replace(FAST, move_to=line.drop / "done")
     write_plate(line.drop / "good.png", 1)
