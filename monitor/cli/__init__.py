@@ -4,8 +4,6 @@ Imports no torch: `oddwatch --help` is asked for often and answers at once. Comm
 they need when they run.
 """
 
-import json
-import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -27,8 +25,10 @@ from monitor.cli.events import app as events_app
 from monitor.cli.export import export as export_command
 from monitor.cli.far import with_address
 from monitor.cli.inspect import inspect as inspect_command
+from monitor.cli.printing import print_json
 from monitor.cli.score import score as score_command
 from monitor.cli.status import status as status_command
+from monitor.cli.streams import OUTPUT, ready_streams, stop_output
 from monitor.cli.train import train as train_command
 from monitor.cli.tui import tui as tui_command
 from monitor.cli.watch import watch as watch_command
@@ -92,6 +92,7 @@ def oddwatch(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
+    ready_streams()
     give_back_freed()
     let_waiting_threads_sleep()
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -106,7 +107,7 @@ def _run(words: list[str], *, debug: bool) -> int:
             status = app(words, prog_name="oddwatch", standalone_mode=False, obj=words)
             sys.stdout.flush()
     except BrokenPipeError:
-        _hang_up()
+        stop_output()
         return NOBODY_READS
     except SaidElsewhere:
         return 1
@@ -125,10 +126,19 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
     """Say what failed in one line, or of a configuration each fault; what exit status it is."""
     text, status = _explain(error, debug=debug)
     lines = [" ".join(line.split()) for line in getattr(error, "lines", [text])]
-    if as_json:
-        said = {"error": " ".join(lines), "exit_status": status}
-        print(json.dumps(said, ensure_ascii=False), flush=True)
-    for line in [] if as_json else lines:
+    own = isinstance(error, OSError) and error.filename == OUTPUT
+    try:
+        if as_json and not own:
+            print_json({"error": " ".join(lines), "exit_status": status})
+            return status
+        sys.stdout.flush()
+    except BrokenPipeError:
+        stop_output()
+        return NOBODY_READS
+    except OSError as lost:
+        stop_output()
+        lines += [] if own else [_os_error(lost)]
+    for line in lines:
         print(f"oddwatch: {line}", file=sys.stderr)
     return status
 
@@ -167,8 +177,3 @@ def _os_error(error: OSError) -> str:
     if error.filename is None or error.strerror is None:
         return str(error)
     return f"{error.filename}: {error.strerror}"
-
-
-def _hang_up() -> None:
-    """So that the interpreter does not fail once more when it flushes at its end."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
