@@ -35,6 +35,7 @@ from monitor.cli.watch import watch as watch_command
 from monitor.errors import MonitorError, UsageError
 from monitor.memory import give_back_freed
 from monitor.missing import to_have
+from monitor.names import shown
 from monitor.waiting import let_waiting_threads_sleep
 
 __all__ = ["app", "main"]
@@ -139,7 +140,7 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
         stop_output()
         lines += [] if own else [_os_error(lost)]
     for line in lines:
-        print(f"oddwatch: {line}", file=sys.stderr)
+        print(f"oddwatch: {shown(line)}", file=sys.stderr)
     return status
 
 

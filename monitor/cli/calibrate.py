@@ -9,7 +9,7 @@ import typer
 
 from monitor.cli.calibrate_labels import FromLabels, calibrate_from_labels
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
 
@@ -98,7 +98,7 @@ def calibrate(
         print_json({"model": str(path), "calibration": plain})
         return
     for line in lines:
-        print(line)
+        print_line(line)
     print(f"saved to {path}")
     print(f"next: {then}")
 

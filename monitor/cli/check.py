@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.cli.quiet import quiet_sources
 from monitor.errors import SourceError, UsageError
 
@@ -145,7 +145,7 @@ def _check_stills(
 def _print_stills(found: "StillDiagnosis", *, full: bool) -> None:
     _print_head(found)
     if found.protocol:
-        print(f"  protocol  {found.protocol}")
+        print_line(f"  protocol  {found.protocol}")
     _print_pictures("training", found.train)
     _print_pictures("test", found.test)
     looked = "every picture was" if full else "three pictures of each kind were"
@@ -164,7 +164,7 @@ def _print_pictures(name: str, counts: "StillCounts") -> None:
         parts.append(f"{counts.labelled:,} labelled, {share:.1%} of them anomalous")
     if counts.masks:
         parts.append(_count(counts.masks, "mask"))
-    print(f"  {name:<8}  {', '.join(parts)}")
+    print_line(f"  {name:<8}  {', '.join(parts)}")
 
 
 def _check_data(data: str, full: bool, layout: str | None, *, as_json: bool) -> bool:
@@ -188,20 +188,20 @@ def _print_diagnosis(found: "Diagnosis", *, full: bool) -> None:
 
 def _print_head(found: "Diagnosis | StillDiagnosis") -> None:
     layout = f"layout {found.layout}" if found.layout else "no known layout"
-    print(f"{found.name}: {layout}")
+    print_line(f"{found.name}: {layout}")
 
 
 def _print_findings(found: "Diagnosis | StillDiagnosis", looked: str) -> None:
     if found.label_source:
-        print(f"  truth     {found.label_source}")
+        print_line(f"  truth     {found.label_source}")
     for finding in found.findings:
         place = "" if finding.path in finding.text or finding.severity == "info" else finding.path
-        print(f"  {finding.severity:<8}  {finding.text}{f' ({place})' if place else ''}")
+        print_line(f"  {finding.severity:<8}  {finding.text}{f' ({place})' if place else ''}")
     words = [
         f"{what} will {'work' if works else 'not work'}"
         for what, works in (("training", found.will_train), ("scoring", found.will_score))
     ]
-    print(f"  verdict   {', '.join(words)}{looked if found.layout else ''}")
+    print_line(f"  verdict   {', '.join(words)}{looked if found.layout else ''}")
 
 
 def _print_split(name: str, counts: "SplitCounts") -> None:
@@ -213,7 +213,7 @@ def _print_split(name: str, counts: "SplitCounts") -> None:
     if counts.labelled_frames:
         share = counts.anomalous_frames / counts.labelled_frames
         parts.append(f"{counts.labelled_frames:,} labelled, {share:.1%} of them anomalous")
-    print(f"  {name:<8}  {', '.join(parts)}")
+    print_line(f"  {name:<8}  {', '.join(parts)}")
 
 
 def _count(number: int, noun: str) -> str:
@@ -262,11 +262,11 @@ def _probe(source: "Source", began: float) -> Probe:
 
 
 def _print_probe(probe: Probe) -> None:
-    print(f"{probe.name}: {'live' if probe.live else 'a file on a server'}")
-    print(f"  size      {probe.width}x{probe.height}")
+    print_line(f"{probe.name}: {'live' if probe.live else 'a file on a server'}")
+    print_line(f"  size      {probe.width}x{probe.height}")
     for name, rate in (("says", probe.rate_announced_hz), ("gave", probe.rate_measured_hz)):
         if rate is not None:
-            print(f"  {name}      {rate:.2f} frames per second")
-    print(f"  first     frame after {probe.first_frame_s:.2f} s")
-    print(f"  lost      {probe.lost} of {probe.frames + probe.lost} frames")
-    print(f"  verdict   {probe.fault or 'it can be watched'}")
+            print_line(f"  {name}      {rate:.2f} frames per second")
+    print_line(f"  first     frame after {probe.first_frame_s:.2f} s")
+    print_line(f"  lost      {probe.lost} of {probe.frames + probe.lost} frames")
+    print_line(f"  verdict   {probe.fault or 'it can be watched'}")

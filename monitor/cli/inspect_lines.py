@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from monitor.cli.events import say_p
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
+from monitor.names import shown
 from monitor.overlay import Box
 from monitor.stills.judging import VERDICTS, Judged
 
@@ -34,7 +35,7 @@ class Teller:
         if self._as_json:
             print_json({"type": "trouble", "text": text})
         else:
-            print(f"oddwatch: {text}", file=sys.stderr)
+            print(f"oddwatch: {shown(text)}", file=sys.stderr)
 
     def summary(self, promised: float, **facts: Any) -> None:
         """Say what there was of each kind; what else is given is for programs."""
@@ -93,9 +94,9 @@ def _as_json(one: Judged, place: Path | None, heat: Path | None, event: str) -> 
 
 def _print(line: str, style: str) -> None:
     if not sys.stdout.isatty():
-        print(line, flush=True)
+        print_line(line)
         return
     from rich.console import Console
     from rich.text import Text
 
-    Console().print(Text(line, style=style), soft_wrap=True)
+    Console().print(Text(shown(line), style=style), soft_wrap=True)

@@ -5,14 +5,22 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from monitor.names import shown
+
 
 def print_json(value: Any) -> None:
     """One document, or one line of a stream of them, whole even if the program is cut off."""
     print(json.dumps(value, ensure_ascii=False), flush=True)
 
 
+def print_line(text: str) -> None:
+    """Tell people something; what a file's name holds neither ends the line nor colours it."""
+    print(shown(text), flush=True)
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Drawn on a terminal; in a pipe aligned columns, two spaces apart, never cut off."""
+    rows = [[shown(cell) for cell in row] for row in rows]
     if sys.stdout.isatty():
         _draw(columns, rows)
         return

@@ -5,6 +5,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from monitor.names import shown
+
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
@@ -85,11 +87,11 @@ class LongWork:
         left_s = taken_s * (1 - share) / share if share > 0 and taken_s > TOLD_AFTER_S else None
         left = "" if left_s is None else f", {_span(left_s)} left"
         if self._bar is None:
-            print(text + left, file=sys.stderr, flush=True)
+            print(shown(text + left), file=sys.stderr, flush=True)
             return
         if self._task is None:
             self._task = self._bar.add_task("", total=1.0)
-        self._bar.update(self._task, completed=share, description=text + left)
+        self._bar.update(self._task, completed=share, description=shown(text + left))
 
 
 def _span(seconds: float) -> str:

@@ -11,7 +11,7 @@ import typer
 
 from monitor.cli.far import Far
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
 from monitor.errors import LabelError, MonitorError
 from monitor.missing import is_there, to_have
@@ -97,7 +97,7 @@ def score(
         print_json(dict(report.figures))
         return
     for line in lines:
-        print(line)
+        print_line(line)
     print(f"written to {out}: open {out / 'report.html'}")
 
 

@@ -16,7 +16,7 @@ from monitor.cli.learning import (
     check_same,
     options_of,
 )
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
 
@@ -239,7 +239,7 @@ def _print_result(
         f"of {facts['videos']} video{'s' * (facts['videos'] != 1)}"
     )
     for line in [*calibration_lines(model), *(f"note: {text}" for text in facts["notes"])]:
-        print(line)
+        print_line(line)
     beside = "" if picture is None else f", losses in {picture}"
     print(f"saved to {out} ({out.stat().st_size / 2**20:.1f} MB){beside}")
     if facts["interrupted"]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.cli.kinds import refuse_footage
 from monitor.cli.learning import Curve, budget_of, cache_of, check_same, options_of
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
 from monitor.files import same_place
@@ -197,9 +197,9 @@ def _print_result(
         f"more for the scale of errors, {counts['calibration']} for the threshold), "
         f"augmentation {facts['augment']}"
     )
-    print(f"protocol: {facts['protocol']}")
+    print_line(f"protocol: {facts['protocol']}")
     for line in [*still_calibration_lines(model), *(f"note: {text}" for text in facts["notes"])]:
-        print(line)
+        print_line(line)
     beside = "" if picture is None else f", losses in {picture}"
     print(f"saved to {asked.out} ({asked.out.stat().st_size / 2**20:.1f} MB){beside}")
     if facts["interrupted"]:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from monitor.calibration import DAY_S
 from monitor.cli.events import DEFAULT_FOLDER, say_p
-from monitor.cli.printing import print_json, say_clock, say_span
+from monitor.cli.printing import print_json, print_line, say_clock, say_span
+from monitor.names import shown
 from monitor.promise import RULE_OF_THREE
 from monitor.recorder import Evidence
 from monitor.records import Reading
@@ -99,22 +100,22 @@ class TextTeller(Teller):
             case News():
                 self._print(self._line(event), COLOURS[event.alert.phase])
             case Trouble():
-                print(f"oddwatch: {event.text}", file=sys.stderr)
+                print(f"oddwatch: {shown(event.text)}", file=sys.stderr)
             case Summary():
                 for line in self._summary(event):
                     self._print(line)
                 if event.fault:
-                    print(f"oddwatch: {event.fault}", file=sys.stderr)
+                    print(f"oddwatch: {shown(event.fault)}", file=sys.stderr)
 
     def _print(self, line: str, style: str = "") -> None:
         if not sys.stdout.isatty():
-            print(line, flush=True)
+            print_line(line)
             return
         from rich.console import Console
         from rich.text import Text
 
         console = self._bar[0].console if self._bar is not None else Console()
-        console.print(Text(line, style=style), soft_wrap=True)
+        console.print(Text(shown(line), style=style), soft_wrap=True)
 
     def _line(self, news: News) -> str:
         """When it began (so that lines of one alert are told by it), where, what, how bad."""
