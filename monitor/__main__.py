@@ -1,6 +1,18 @@
 """`python -m monitor` is `oddwatch`."""
 
-from monitor.cli import main
+import sys
+
+
+def main() -> None:
+    """Run one command; an interrupt ends it in a line also while all of it is still imported."""
+    try:
+        from monitor.cli import main as command
+
+        command()
+    except KeyboardInterrupt:
+        sys.stderr.write("oddwatch: interrupted\n")
+        sys.exit(130)  # as shells have it
+
 
 if __name__ == "__main__":
     main()

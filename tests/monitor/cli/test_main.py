@@ -3,11 +3,13 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import monitor
 from models.errors import CheckpointError, OptionError, UnknownDetectorError
+from monitor.__main__ import main as program
 from monitor.cli import detectors
 from monitor.errors import SourceNotFoundError, UsageError
 from tests.monitor.cli.calling import call
@@ -120,7 +122,7 @@ def test_each_fault_of_a_configuration_is_a_line_of_its_own(capsys: Capsys, tmp_
 
 
 def _raiser(error: BaseException) -> object:
-    def fail() -> None:
+    def fail(*_: object) -> None:
         raise error
 
     return fail
@@ -151,6 +153,17 @@ def test_wrong_use_is_said_in_a_line(capsys: Capsys) -> None:
     assert answer.status == 2
     assert "--model" in answer.err
     assert answer.err.endswith("(see: oddwatch watch --help)\n")
+
+
+def test_an_interrupt_of_the_first_imports_is_said_in_a_line(
+    capsys: Capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unfinished = ModuleType("monitor.cli")
+    monkeypatch.setattr(unfinished, "__getattr__", _raiser(KeyboardInterrupt()), raising=False)
+    monkeypatch.setitem(sys.modules, "monitor.cli", unfinished)
+    with pytest.raises(SystemExit) as left:
+        program()
+    assert (left.value.code, capsys.readouterr().err) == (130, "oddwatch: interrupted\n")
 
 
 def test_a_reader_that_hangs_up_is_no_failure_worth_a_word() -> None:
