@@ -4,9 +4,11 @@ Imports no torch: `oddwatch --help` is asked for often and answers at once. Comm
 they need when they run.
 """
 
+import re
 import sys
 import traceback
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Annotated
 
 import typer
@@ -43,6 +45,8 @@ __all__ = ["app", "main"]
 INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 NOBODY_READS = 1  # as typer has it; `oddwatch events list | head -1` is not worth a word
 WRONG_USE = ("OptionError", "UnknownDetectorError")  # of models.errors, which would import torch
+NO_VALUE = re.compile(r"--[\w-]+=")
+MAY_BE_EMPTY = "--note"
 OURS = ("monitor", "models")  # missing, these are a fault of the program
 
 app = typer.Typer(
@@ -105,6 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(words: list[str], *, debug: bool) -> int:
     try:
         with among_others(words):
+            _refuse_empty(words)
             status = app(words, prog_name="oddwatch", standalone_mode=False, obj=words)
             sys.stdout.flush()
     except BrokenPipeError:
@@ -121,6 +126,21 @@ def _run(words: list[str], *, debug: bool) -> int:
     if status == INTERRUPTED:
         print("oddwatch: interrupted", file=sys.stderr)
     return status if isinstance(status, int) else 0
+
+
+def _refuse_empty(words: list[str]) -> None:
+    """As a path it would be the current folder, which nobody means who writes it.
+
+    Raises:
+        UsageError: A word is empty, or the value of an option that cannot be.
+    """
+    for before, word in pairwise(("oddwatch", *words)):
+        empty = before if not word else word[:-1] if NO_VALUE.fullmatch(word) else ""
+        if empty and empty != MAY_BE_EMPTY:
+            raise UsageError(
+                f"empty text after {empty}: expected a value, such as a path; "
+                "a variable of the shell may not be set"
+            )
 
 
 def _report(error: Exception, *, as_json: bool, debug: bool) -> int:

@@ -155,6 +155,30 @@ def test_wrong_use_is_said_in_a_line(capsys: Capsys) -> None:
     assert answer.err.endswith("(see: oddwatch watch --help)\n")
 
 
+@pytest.mark.parametrize(
+    ("words", "after"),
+    [
+        (("inspect", "cae.pt", ""), "cae.pt"),
+        (("check", ""), "check"),
+        (("score", "m.pt", "a.mp4", "-o", ""), "-o"),
+        (("score", "m.pt", "a.mp4", "--out="), "--out"),
+        (("",), "oddwatch"),
+    ],
+)
+def test_an_empty_word_is_not_the_current_folder(
+    capsys: Capsys, words: tuple[str, ...], after: str
+) -> None:
+    answer = call(capsys, *words)
+    assert answer.err.startswith(f"oddwatch: empty text after {after}: expected a value, such as")
+    assert (answer.status, answer.out, answer.err.count("\n")) == (2, "", 1)
+
+
+def test_a_note_may_be_empty(capsys: Capsys) -> None:
+    for words in (("--note", ""), ("--note=",)):
+        answer = call(capsys, "events", "label", "01", "normal_here", *words)
+        assert "empty text" not in answer.err
+
+
 def test_an_interrupt_of_the_first_imports_is_said_in_a_line(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
