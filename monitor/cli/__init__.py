@@ -28,6 +28,7 @@ from monitor.cli.export import export as export_command
 from monitor.cli.far import with_address
 from monitor.cli.inspect import inspect as inspect_command
 from monitor.cli.printing import print_json
+from monitor.cli.quiet import quiet_drawing
 from monitor.cli.score import score as score_command
 from monitor.cli.status import status as status_command
 from monitor.cli.streams import OUTPUT, ready_streams, stop_output
@@ -98,6 +99,7 @@ def oddwatch(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command and exit: 0 done, 1 failed, 2 wrong use."""
     ready_streams()
+    quiet_drawing()
     give_back_freed()
     let_waiting_threads_sleep()
     words = list(sys.argv[1:] if arguments is None else arguments)

@@ -1,5 +1,6 @@
 """What every command shares: help, versions, and one line for each failure."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def test_every_command_has_help_with_an_example(capsys: Capsys, command: tuple[s
     answer = call(capsys, *command, "--help")
     assert answer.status == 0
     assert f"oddwatch {' '.join(command)}" in answer.out.partition("xample")[2]
+
+
+def test_a_home_that_cannot_be_written_is_not_worth_a_word() -> None:
+    code = (
+        "from monitor.cli import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: pass\n"
+        "import matplotlib; matplotlib.get_cachedir()"
+    )
+    homeless = os.environ | {"MPLCONFIGDIR": "/dev/null/matplotlib"}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env=homeless, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
 
 
 def test_no_command_shows_the_help(capsys: Capsys) -> None:
