@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 def calibrate(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train.")],
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A file of oddwatch train or export.")
+    ],
     data: Annotated[
         str | None, typer.Argument(metavar="NORMAL_DATA", help="Normal, and not learned from.")
     ] = None,

@@ -58,7 +58,11 @@ def status(address: AT = "auto", as_json: JSON = False) -> None:
     """Say how nodes are, and which cameras wait for one.
 
     Exit status 3: a node is not well or does not watch what it was told, or a camera waits.
-    """
+
+    \b
+    Example:  oddwatch cluster status
+              oddwatch cluster status --json
+    """  # noqa: D301
     from monitor.cluster.fleet import Fleet
     from monitor.cluster.ray_link import connected
 
@@ -78,7 +82,12 @@ def drain(
     address: AT = "auto",
     undo: Annotated[bool, typer.Option("--undo", help="Give it cameras again.")] = False,
 ) -> None:
-    """Move a node's cameras to the others, as these have room; it gets no new ones."""
+    """Move a node's cameras to the others, as these have room; it gets no new ones.
+
+    \b
+    Example:  oddwatch cluster drain node-2
+              oddwatch cluster drain node-2 --undo
+    """  # noqa: D301
     from monitor.cluster.fleet import Fleet
     from monitor.cluster.ray_link import connected
 
@@ -89,7 +98,11 @@ def drain(
 
 @app.command("down")
 def down(address: AT = "auto") -> None:
-    """End all engines; events, pictures and clips stay where they are."""
+    """End all engines; events, pictures and clips stay where they are.
+
+    \b
+    Example:  oddwatch cluster down
+    """  # noqa: D301
     from monitor.cluster.fleet import Fleet
     from monitor.cluster.ray_link import connected
 

@@ -47,8 +47,14 @@ def test_judging_a_picture_waits_for_no_database() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [("demo",), ("detectors",), ("check",), ("train",), ("calibrate",), ("score",), ("watch",)]
-    + [("events", name) for name in ("list", "show", "ack", "label", "export")],
+    [
+        *(("demo",), ("detectors",), ("check",), ("train",), ("calibrate",), ("score",)),
+        *(("inspect",), ("compare",), ("watch",), ("tui",), ("status",), ("doctor",)),
+        *(("export",), ("bench",)),
+        *(("events", name) for name in ("list", "show", "ack", "pin", "label", "unlabel")),
+        ("events", "export"),
+        *(("cluster", name) for name in ("up", "status", "drain", "down", "api")),
+    ],
 )
 def test_every_command_has_help_with_an_example(capsys: Capsys, command: tuple[str, ...]) -> None:
     answer = call(capsys, *command, "--help")
