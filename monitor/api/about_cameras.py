@@ -28,8 +28,8 @@ class Part(Asked):
     offset: int = Field(default=0, ge=0)
 
 
-class Look(Asked):
-    """How a picture is to be."""
+class Look(BaseModel):
+    """How a picture is to be. A page that shows it anew adds what it likes to the address."""
 
     heat: bool = Field(default=False, description="With the anomaly map laid over it.")
 

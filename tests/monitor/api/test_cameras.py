@@ -42,7 +42,7 @@ def test_an_unknown_camera_is_said(engine: ScriptedEngine, path: str) -> None:
 
 
 def test_a_picture_is_a_jpeg_or_said_to_be_missing(engine: ScriptedEngine) -> None:
-    found = ask(engine, "GET", "/api/cameras/door/picture?heat=1")
+    found = ask(engine, "GET", "/api/cameras/door/picture?heat=1&t=17")
     assert (found.content, found.headers["content-type"]) == (JPEG, "image/jpeg")
     engine.picture_bytes = None
     missing = ask(engine, "GET", "/api/cameras/door/picture.jpg")
