@@ -37,7 +37,6 @@ OF_TORCH = ("torch", "torchvision", "kornia", "sklearn", "nncf", "onnx", "onnxsc
 ENGINE = (
     "fastapi",
     "httpx",
-    "httpx_sse",
     "paho",
     "prometheus_client",
     "psutil",

@@ -94,6 +94,7 @@ class FleetView:
             disk_free_bytes=min((e.disk_free_bytes for e in engines), default=0),
             evidence_bytes=sum(e.evidence_bytes for e in engines),
             store=self.store.database.place,
+            unstored=self.failing,
             outbox_waiting=sum(node.unsent for node in told.nodes) if told else 0,
             scored_per_s=round(sum(e.scored_per_s for e in engines), 2),
             rss_bytes=psutil.Process().memory_info().rss,

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 from monitor.config.lines import Place, line_of
 from monitor.errors import UsageError
 
+LONGEST = 40  # characters of a number that is repeated
 MOST = 10  # lines at once; who has more faults mends some first
 KINDS = {
     "string": "a text in quotes",
@@ -139,7 +140,8 @@ def _expected(kind: str, limits: dict[str, Any]) -> str:
 def _got(value: Any, kind: str) -> str:
     """The value where it is a number or one of a choice; else only what sort of thing it is."""
     if isinstance(value, bool | int | float):
-        return str(value).lower()
+        said = str(value).lower()
+        return said if len(said) <= LONGEST else f"a number of {len(said)} digits"
     if kind == "literal_error" and isinstance(value, str) and re.fullmatch(r"\w{1,20}", value):
         return f'"{value}"'
     sorts = {"str": "a text", "dict": "a section", "list": "a list"}

@@ -66,7 +66,10 @@ def test_extras_bring_what_they_are_named_for(package: str, extra: str) -> None:
 
 @pytest.mark.parametrize(
     ("module", "packages"),
-    [("monitor.live.engine", ENGINE), ("monitor.tui.app", DASHBOARD)],
+    [
+        ("monitor.live.engine, monitor.api.server, monitor.telling.webhook", ENGINE),
+        ("monitor.tui.app", DASHBOARD),
+    ],
 )
 def test_the_lists_are_what_is_imported(module: str, packages: tuple[str, ...]) -> None:
     loaded = loaded_by(module)

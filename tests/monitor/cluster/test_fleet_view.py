@@ -314,7 +314,8 @@ def test_the_coordinators_words_are_shown_and_a_database_that_is_away(tmp_path: 
         tmp_path.joinpath("shared.db").mkdir()  # cannot be opened
         trial.view.store.database.engine.dispose()
         await wait(lambda: bool(trial.view.failing))
-        assert (await client.status()).state == "read_only"
+        status = await client.status()
+        assert (status.state, status.unstored) == ("read_only", trial.view.failing)
         assert await client.picture("door") == JPEG
 
     run(tmp_path, check)

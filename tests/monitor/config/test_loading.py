@@ -146,7 +146,10 @@ def test_a_camera_s_fault_is_one_line(tmp_path: Path, added: str, line: int, sai
             '[engine]\nfolder = "a\\u0000b"',
             "watch.toml:2: [engine]: folder: holds the character U+0000",
         ),
-        (f"[retention]\nmost_bytes = 1{400 * '0'}", "most_bytes: expected at most 1e+18, got 1000"),
+        (
+            f"[retention]\nmost_bytes = 1{400 * '0'}",
+            "most_bytes: expected at most 1e+18, got a number of 401 digits",
+        ),
         (f"[retention]\nmost_bytes = 1{5000 * '0'}", "watch.toml: a number in it has thousands of"),
         ("[retention]\ndays = 1e300", "watch.toml:2: [retention]: days: expected at most 36500"),
         ("[engine]\nruntime = 'bogus'", 'runtime: expected "auto", "torch", "torch-half", "openvi'),
