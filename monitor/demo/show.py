@@ -55,7 +55,8 @@ def about(alert: Alert, verdict: Verdict) -> str:
 
 
 def _read(path: Path) -> Image:
-    picture = cv2.imread(str(path))
+    content = np.frombuffer(path.read_bytes(), np.uint8)  # OpenCV dies of a path that is no UTF-8
+    picture = cv2.imdecode(content, cv2.IMREAD_COLOR)
     if picture is None:
         raise OSError(f"{path}: the snapshot cannot be read")
     return np.ascontiguousarray(picture[..., ::-1], np.uint8)
