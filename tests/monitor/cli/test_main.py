@@ -210,6 +210,19 @@ def test_an_interrupt_of_the_first_imports_is_said_in_a_line(
     assert (left.value.code, capsys.readouterr().err) == (130, "oddwatch: interrupted\n")
 
 
+def test_an_interrupt_within_an_exec_ends_with_the_status_too(tmp_path: Path) -> None:
+    (tmp_path / "interrupted.py").write_text(
+        "import sys, types, monitor.__main__ as program\n"
+        "def stop(*_): exec('raise KeyboardInterrupt')\n"
+        "sys.modules['monitor.cli'] = types.SimpleNamespace(main=stop)\n"
+        "program.main()"
+    )
+    beside = os.environ | {"PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])}
+    command = [sys.executable, "-m", "interrupted"]
+    done = subprocess.run(command, env=beside, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "oddwatch: interrupted\n")
+
+
 def test_a_reader_that_hangs_up_is_no_failure_worth_a_word() -> None:
     code = "from monitor.cli import main; main(['--help'])"
     running = subprocess.Popen(
