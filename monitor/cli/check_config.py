@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from monitor.addresses import public_address
 from monitor.cli.config_needs import Need, needs_of, say_bytes
-from monitor.cli.printing import print_json
+from monitor.cli.printing import print_json, print_line
 from monitor.config.loading import load_settings, no_camera
 from monitor.config.problems import ConfigError
 from monitor.config.redacting import Registry
@@ -75,7 +75,7 @@ def check_config(path: Path, *, probe: bool, as_json: bool) -> bool:
         print_json({**_redacted(asdict(report), registry), "works": report.works})
     else:
         for line in _lines(report, probe=probe):
-            print(registry.redact(line))
+            print_line(registry.redact(line))
     return report.works
 
 
