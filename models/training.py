@@ -7,8 +7,8 @@ rows of every batch: gradients are summed before each optimiser's step.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,19 +120,20 @@ def train(
     for module in modules:
         module.train()
     try:
-        for batch in _endless(clips):
-            seconds = time.monotonic() - started
-            spent = ranks.agreed(budget.spent(seconds, step - first))
-            if spent >= 1:
-                break
-            with whole_batch.taking(batch) as own, whole_batch.as_one(*modules), _tuned():
-                losses = _turns(players, optimisers, own, spent, step)
-            step += 1
-            seconds = time.monotonic() - started
-            spent = budget.spent(seconds, step - first)
-            state["optimisers"] = {name: o.state_dict() for name, o in optimisers.items()}
-            state["step"], state["seconds"] = step, earlier + seconds
-            log(Step(players[-1].name, step, earlier + seconds, spent, losses))
+        with closing(_endless(clips)) as batches:
+            for batch in batches:
+                seconds = time.monotonic() - started
+                spent = ranks.agreed(budget.spent(seconds, step - first))
+                if spent >= 1:
+                    break
+                with whole_batch.taking(batch) as own, whole_batch.as_one(*modules), _tuned():
+                    losses = _turns(players, optimisers, own, spent, step)
+                step += 1
+                seconds = time.monotonic() - started
+                spent = budget.spent(seconds, step - first)
+                state["optimisers"] = {name: o.state_dict() for name, o in optimisers.items()}
+                state["step"], state["seconds"] = step, earlier + seconds
+                log(Step(players[-1].name, step, earlier + seconds, spent, losses))
     except KeyboardInterrupt:
         state["interrupted"] = True
     finally:
@@ -206,14 +207,26 @@ def _tuned() -> AbstractContextManager[None]:
     return torch.backends.cudnn.flags(enabled=True, benchmark=True)
 
 
-def _endless(clips: Clips) -> Iterator[Tensor]:
+def _endless(clips: Clips) -> Generator[Tensor]:
     while True:
         empty = True
-        for batch in clips:
-            empty = False
-            yield batch
+        with _epoch(clips) as batches:
+            for batch in batches:
+                empty = False
+                yield batch
         if empty:
             raise TrainingError("there is no clip to learn from")
+
+
+@contextmanager
+def _epoch(clips: Clips) -> Iterator[Iterator[Tensor]]:
+    """Its batches, and their maker closed: one left to be collected may lose a Ctrl-C."""
+    batches = iter(clips)
+    try:
+        yield batches
+    finally:
+        if isinstance(batches, Generator):
+            batches.close()
 
 
 def _turns(

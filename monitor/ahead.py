@@ -21,7 +21,9 @@ MAKERS = 4  # threads, at most, of what is made side by side
 def made_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator[tuple[Item, Made]]:
     """Each item with what is made of it, in order; as many are made at a time as there are cores.
 
-    What `make` raises is raised here, in its place.
+    What `make` raises is raised here, in its place. Where the consumer stops early, nothing more
+    is begun, and nobody waits for what is being made: whoever leaves this to be collected would
+    wait where Python drops a Ctrl-C.
     """
     makers = min(MAKERS, cores())
     under_way: deque[tuple[Item, Future[Made]]] = deque()
@@ -35,14 +37,15 @@ def made_ahead(make: Callable[[Item], Made], items: Iterable[Item]) -> Generator
         for first, made in under_way:
             yield first, made.result()
     finally:
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def ahead(items: Iterable[Item], most: int = AHEAD) -> Generator[Item]:
     """The same items, made in a thread of their own while the consumer works.
 
     An error of the maker is raised here, in its place. When the consumer stops early the maker
-    is told, and has ended when this generator is closed.
+    is told, and has ended when this generator is closed; close it, since a Ctrl-C is lost while it
+    is collected.
     """
     ready: queue.Queue[tuple[str, object]] = queue.Queue(maxsize=most)
     stop = threading.Event()

@@ -6,6 +6,7 @@ Imports no torch; a trained model brings it.
 
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
@@ -85,7 +86,8 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
         SourceError: If the video cannot be read.
     """
     with open_source(str(video)) as source:
-        decode, frames = _decode(source.frames())
+        with closing(source.frames()) as stream:
+            decode, frames = _decode(stream)
         if not frames:
             raise SourceError(f"{video}: expected a video with frames, found none")
         size, rate = source.size, source.rate_hz or 25.0
@@ -254,11 +256,12 @@ def _end_to_end(model: Model, video: Path) -> Cost:
 
         def counted() -> Iterator[Frame]:
             nonlocal frames
-            for frame in source.frames():
-                if time.perf_counter() > until:
-                    return
-                frames += 1
-                yield frame
+            with closing(source.frames()) as stream:
+                for frame in stream:
+                    if time.perf_counter() > until:
+                        return
+                    frames += 1
+                    yield frame
 
         for _ in readings_of(counted(), model):
             pass

@@ -182,13 +182,14 @@ class ClipLoader:
         order = np.arange(len(self._pieces))
         if self._random is not None:
             self._random.shuffle(order)
-        for pool in self._pools([self._pieces[i] for i in order]):
-            places = [(run, i) for run in pool for i in range(len(run) - self._spec.span + 1)]
-            if self._random is not None:
-                self._random.shuffle(places)
-            for first in range(0, len(places), self._batch):
-                yield self._gather(places[first : first + self._batch])
-            del places, pool  # before the next pool is loaded, so that there are never two
+        with closing(self._pools([self._pieces[i] for i in order])) as pools:
+            for pool in pools:
+                places = [(run, i) for run in pool for i in range(len(run) - self._spec.span + 1)]
+                if self._random is not None:
+                    self._random.shuffle(places)
+                for first in range(0, len(places), self._batch):
+                    yield self._gather(places[first : first + self._batch])
+                del places, pool  # before the next pool is loaded, so that there are never two
 
     def _gather(self, places: list[tuple[NDArray[np.uint8], int]]) -> "Tensor":
         span, stride = self._spec.span, self._spec.stride

@@ -7,6 +7,7 @@ whoever asked decides what to show of it.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import ceil, inf
@@ -206,16 +207,17 @@ class _Flow:
     def frames(self, until_s: float, stop: Callable[[], bool], max_gap_s: float) -> Iterator[Frame]:
         """All frames; a source that fails ends them, and `fault` tells."""
         try:
-            for frame in self._source.frames():
-                self.stopped = stop() or frame.time_s > until_s
-                if self.stopped:
-                    return
-                step_s = frame.time_s - self._last.time_s if self._last else 0.0
-                self.footage_s += step_s if 0 <= step_s <= max_gap_s else 0.0
-                self.count += 1
-                self._last = frame
-                self._kept.append(frame)
-                yield frame
+            with closing(self._source.frames()) as frames:
+                for frame in frames:
+                    self.stopped = stop() or frame.time_s > until_s
+                    if self.stopped:
+                        return
+                    step_s = frame.time_s - self._last.time_s if self._last else 0.0
+                    self.footage_s += step_s if 0 <= step_s <= max_gap_s else 0.0
+                    self.count += 1
+                    self._last = frame
+                    self._kept.append(frame)
+                    yield frame
         except SourceError as error:
             self._error = str(error)
 

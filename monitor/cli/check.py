@@ -1,6 +1,7 @@
 """`oddwatch check`: what is wrong with data or a camera, before time is spent on it."""
 
 import time
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -238,12 +239,13 @@ def _probe(source: "Source", began: float) -> Probe:
     times_s: list[float] = []
     first_s, fault = 0.0, ""
     try:
-        for frame in source.frames(0, PROBE_FRAMES):
-            now = time.monotonic()
-            first_s = first_s or now - began
-            times_s.append(frame.time_s)
-            if now - began - first_s > PROBE_S:
-                break
+        with closing(source.frames(0, PROBE_FRAMES)) as frames:
+            for frame in frames:
+                now = time.monotonic()
+                first_s = first_s or now - began
+                times_s.append(frame.time_s)
+                if now - began - first_s > PROBE_S:
+                    break
     except SourceError as error:
         fault = str(error)
     span_s = times_s[-1] - times_s[0] if times_s else 0.0

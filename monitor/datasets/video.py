@@ -1,6 +1,6 @@
 """One clip of a data set: its frames, opened when asked for, and its truth where there is one."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -48,7 +48,7 @@ class Video:
         """Height and width."""
         return self.source.size
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """As `Source.frames`: exact indices, cheap random access."""
         if self.limit is not None:
             stop = self.limit if stop is None else min(stop, self.limit)

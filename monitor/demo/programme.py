@@ -4,6 +4,7 @@ The moments were chosen so that what is planted hardly covers a real car and its
 """
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
@@ -70,7 +71,8 @@ def make_plants(clip: Source, background: Image) -> tuple[Plant, ...]:
     """All that is planted, in order of time; sprites are cut from the clip."""
 
     def car(frame: int, inside: tuple[int, int]) -> Sprite:
-        image = next(clip.frames(frame, frame + 1)).image
+        with closing(clip.frames(frame, frame + 1)) as frames:
+            image = next(frames).image
         return cut_car(image, background, inside)
 
     first, second, third = PASSES

@@ -1,6 +1,7 @@
 """Clips that a model and its export are compared at: real ones, or made where there are none."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from math import ceil
 
@@ -140,11 +141,13 @@ def _reach(segments: Sequence[Segment], model: Model) -> int:
 
 def _clip(video: Video, start: int, stop: int, model: Model) -> Iterator[tuple[Bytes, bool]]:
     """The first clip there, if there is one."""
-    frames = at_rate(video.frames(start, stop), model.rate_hz)
-    for clip in cut_clips(frames, model.detector.spec, max_gap_s=gap_s(model.rate_hz)):
+    with closing(video.frames(start, stop)) as frames:
+        taken = at_rate(frames, model.rate_hz)
+        clips = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
+        clip = next(clips, None)
+    if clip is not None:
         labels = video.labels
         yield np.stack(clip.frames), bool(labels is not None and labels[clip.target.index])
-        return
 
 
 def _pictures(stills: Sequence[Still], spec: ClipSpec) -> Iterator[Bytes]:

@@ -3,7 +3,7 @@
 import os
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 
 import numpy as np
 
@@ -52,7 +52,7 @@ class Device(Source):
         """Unknown: a camera does not end."""
         return None
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Frames still to come, counted from the opening; those before `start` pass by."""
         while stop is None or self._next < stop:
             came, image = self._capture.read()

@@ -1,6 +1,6 @@
 """Folders of stills as a source: one picture per frame, no clock of their own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -49,7 +49,7 @@ class Pictures(Source):
         """One for each frame."""
         return self.paths[start:stop]
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Read directly from `start`; a file's place in natural order is its index."""
         converter = Converter()
         indices = range(*slice(start, stop).indices(self.n_frames))

@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -51,10 +51,11 @@ class Source(ABC):
         return ()
 
     @abstractmethod
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Frames from index `start` up to, not including, `stop`.
 
         A frame that cannot be decoded is left out, its index with it, and noted in `corrupt`.
+        Whoever does not take all closes it: left to be collected, it may lose a Ctrl-C.
 
         Raises:
             CorruptFrameError: Instead of leaving a frame out, where the source is strict.

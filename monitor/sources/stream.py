@@ -1,7 +1,7 @@
 """Network streams (RTSP, HTTP, RTMP, UDP ...), read in the caller's own thread, forwards only."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import chain
 
 import av
@@ -75,7 +75,7 @@ class Stream(Source):
         """Unknown: a stream is not read ahead."""
         return None
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Frames still to come, counted from the connection; those before `start` pass by."""
         while stop is None or self._next < stop:
             picture = next(self._pictures, None)

@@ -1,6 +1,6 @@
 """Video files of any container FFmpeg reads: exact frame indices, times from the file's clock."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -53,7 +53,7 @@ class VideoFile(Source):
         """The one file."""
         return (self.path,)
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         """Decoded from the key frame before `start`; indices are exact after a seek, too."""
         start, stop, _ = slice(start, stop).indices(self.n_frames)
         due, converter = start, Converter()

@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -90,8 +90,8 @@ class Camera:
     def _read(self, source: Source) -> None:
         error = f"{source.name}: it ended"
         try:
-            with source:
-                for frame in source.frames():
+            with source, closing(source.frames()) as frames:
+                for frame in frames:
                     if self._closing:
                         return
                     with self._news:

@@ -53,6 +53,19 @@ def run(toy: Toy, steps: int, state: dict[str, Any] | None = None, **options: An
     return seen
 
 
+def test_an_epoch_that_the_budget_ends_is_closed_and_not_left_to_be_collected() -> None:
+    class Endless:
+        begun: Iterator[Tensor]
+
+        def __iter__(self) -> Iterator[Tensor]:
+            self.begun = (batch for batch in BATCHES)
+            return self.begun
+
+    clips = Endless()
+    train([player(Toy())], clips, budget=Budget(steps=1), log=silent, state={})
+    assert list(clips.begun) == []  # whoever collects it would lose a Ctrl-C
+
+
 def test_the_first_step_of_adam_is_the_learning_rate() -> None:
     toy = Toy()
     run(toy, 1)

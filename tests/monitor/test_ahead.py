@@ -42,4 +42,23 @@ def test_no_more_is_asked_for_than_can_be_made_and_nothing_is_left_running() -> 
     assert next(found) == (0, "0")
     assert len(asked) == 3
     found.close()
+    for thread in threading.enumerate():
+        if thread.name.startswith("ahead"):
+            thread.join(10)
     assert threading.active_count() == before
+
+
+def test_nobody_waits_for_what_is_being_made_when_the_consumer_stops() -> None:
+    asked, made = threading.Event(), threading.Event()
+
+    def make(item: int) -> int:
+        if item:
+            asked.wait(5)
+            made.set()
+        return item
+
+    found = made_ahead(make, range(9))
+    assert next(found) == (0, 0)
+    found.close()  # as where it is collected: a Ctrl-C in such a wait is lost
+    assert not made.is_set()
+    asked.set()

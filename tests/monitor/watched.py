@@ -1,6 +1,6 @@
 """A detector that finds light odd, films of a dim room, and a model calibrated on one of them."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -88,7 +88,7 @@ class Scripted(Source):
     size = (48, 64)
     n_frames = None
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         from monitor.errors import SourceError
 
         for index in range(round(self._seconds * RATE_HZ)):

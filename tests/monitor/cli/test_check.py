@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -78,7 +78,7 @@ def test_a_camera_is_looked_at(capsys: Capsys, monkeypatch: pytest.MonkeyPatch) 
 
 
 class Dead(Scripted):
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         raise SourceError("camera: stopped after 0 frames")
         yield
 

@@ -3,7 +3,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -225,7 +225,7 @@ class Cell(Source):
         super().__init__("cell", live=True, strict=False)
         Cell.opened += 1
 
-    def frames(self, start: int = 0, stop: int | None = None) -> Iterator[Frame]:
+    def frames(self, start: int = 0, stop: int | None = None) -> Generator[Frame]:
         for index in range(self.limit):
             time.sleep(0.002)
             yield Frame(self.image(), index, index / 100)

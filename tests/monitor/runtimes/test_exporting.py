@@ -1,3 +1,4 @@
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,14 @@ from models.errors import ExportError, NotFittedError
 from models.export import REFUSED, to_onnx
 from models.registry import DETECTORS, build
 from monitor.cpu import has_bf16
-from monitor.datasets import open_data
+from monitor.datasets import Video, open_data
 from monitor.errors import UsageError
 from monitor.exporting import agreement, export_model, footage_of
 from monitor.exporting.agreement import agree, examined, parity
 from monitor.exporting.examples import Examples, made_examples, video_examples
 from monitor.model import load_model, save_model
 from monitor.pipeline import calibrate_model
+from monitor.records import Frame
 from monitor.runtimes import Found
 from monitor.runtimes.choosing import make_runtime
 from tests.monitor.cli.calling import call
@@ -69,6 +71,23 @@ def test_so_are_those_of_data_that_the_model_never_saw(world: World, tmp_path: P
     assert len(learned) > 20
     assert len(found.judged) > 20
     assert not learned & {clip.tobytes() for clip in found.judged}
+
+
+def test_films_that_are_left_early_are_closed_and_not_left_to_be_collected(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data, left = open_data(world.data), list[Generator[Frame]]()
+    read = Video.frames
+
+    def frames(video: Video, start: int = 0, stop: int | None = None) -> Generator[Frame]:
+        left.append(read(video, start, stop))
+        return left[-1]
+
+    monkeypatch.setattr(Video, "frames", frames)
+    paced = replace(world.model, provenance=world.model.provenance | {"rate_hz": 100.0})
+    video_examples(paced, data)
+    assert len(left) > 20
+    assert all(one.gi_frame is None for one in left)  # type: ignore[attr-defined]
 
 
 class Steep(torch.nn.Module):
