@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+from collections.abc import Mapping
+from errno import EISDIR
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,16 +18,34 @@ def write_atomically(path: Path, content: bytes | str) -> None:
     Raises:
         OSError: The folder is missing or cannot be written; `path` is then as it was.
     """
-    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
-    partial = path.with_name(f".{uuid4().hex}.part")
+    write_together(path.parent, {path.name: content})
+
+
+def write_together(folder: Path, files: Mapping[str, bytes | str]) -> None:
+    """Writes files that belong to each other, by name: all of them, or none; as `write_atomically`.
+
+    Raises:
+        OSError: The folder is missing or cannot be written; all files are then as they were.
+    """
+    partials = {name: folder / f".{uuid4().hex}.part" for name in files}
     try:
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        for name, content in files.items():
+            if (folder / name).is_dir():
+                raise IsADirectoryError(EISDIR, f"expected a file {name}, found a folder")
+            _write_synced(partials[name], content)
+        for name, partial in partials.items():
+            partial.replace(folder / name)
     finally:
-        partial.unlink(missing_ok=True)
+        for partial in partials.values():
+            partial.unlink(missing_ok=True)
+
+
+def _write_synced(path: Path, content: bytes | str) -> None:
+    with path.open("xb") as file:
+        data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def digest_of(path: Path) -> str:

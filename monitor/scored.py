@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Protocol
 
@@ -25,16 +26,15 @@ from monitor.errors import (
     DeviceError,
     LabelError,
     MonitorError,
-    StoreError,
     UsageError,
 )
 from monitor.evaluation.baselines import FlowMagnitude
 from monitor.evaluation.metrics import FloatArray
-from monitor.evaluation.page import Picture, write_report
+from monitor.evaluation.page import Picture, drawable, write_report
 from monitor.evaluation.pictures import worst_misses
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts, video_report
-from monitor.evaluation.results import Span, VideoScores, write_scores_csv
+from monitor.evaluation.results import Span, VideoScores, score_tables
 from monitor.files import check_folder, same_place
 from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
@@ -135,14 +135,12 @@ def score_data(  # noqa: PLR0913
     facts = _facts(model, data, run, command)
     report = video_report(facts, scores, flow=flow, alerts=alerts, pixels=run.pixels)
     unreadable = sum(scored.unreadable for scored in run.scored)
-    report = Report({**report.figures, "frames_unreadable": unreadable})
     looks = pictures and run.stopped is None  # second ones need what failed
-    drawn = list(_pictures(model, run, facts, alerts, flow)) if looks else []
-    try:
-        write_scores_csv(out / "scores.csv", scores)
-        write_report(out, report, drawn)
-    except OSError as error:
-        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
+    said = list[str]()
+    drawn = list(_pictures(model, run, facts, alerts, flow, said)) if looks else []
+    notes = [*report.texts("notes"), *said]
+    report = Report({**report.figures, "frames_unreadable": unreadable, "notes": notes})
+    write_report(out, report, drawn, tables=score_tables(scores))
     if run.stopped is not None:
         done = (
             f"{len(scores)} of {len(data.test or data.train)} videos were scored before: see {out}"
@@ -348,13 +346,26 @@ def _pictures(
     facts: RunFacts,
     alerts: Mapping[str, Sequence[Span]] | None,
     flow: Sequence[FloatArray] | None,
+    said: list[str],
 ) -> Iterator[Picture]:
-    """Plots, then second looks; a second look that fails loses only itself."""
-    from monitor.evaluation.gallery import misses_picture, video_pictures
+    """The overview, second looks, then the other plots; why some are missing goes to `said`."""
+
+    def plots() -> Iterator[Picture]:
+        from monitor.evaluation.gallery import video_pictures
+
+        yield from video_pictures(scores, threshold=facts.threshold, alerts=alerts, flow=flow)
 
     scores = [scored.scores for scored in run.scored]
-    plots = video_pictures(scores, threshold=facts.threshold, alerts=alerts, flow=flow)
-    yield next(plots)  # the overview
+    drawn = drawable(plots(), said)
+    yield from islice(drawn, 1)
+    yield from drawable(_looks(model, run, scores), said)
+    yield from drawn
+
+
+def _looks(model: Model, run: _Run, scores: Sequence[VideoScores]) -> Iterator[Picture]:
+    """A second look that fails loses only itself."""
+    from monitor.evaluation.gallery import misses_picture
+
     try:
         peaks = sights_of(highest(scores), run.videos, model)
         misses = sights_of(worst_misses(scores), run.videos, model)
@@ -366,4 +377,3 @@ def _pictures(
         yield highest_picture(peaks, scale)
         if misses:
             yield misses_picture(misses_of(misses), scale)
-    yield from plots

@@ -4,15 +4,24 @@ Everything that comes from outside is escaped; there is no script.
 """
 
 import base64
-from collections.abc import Collection, Iterable, Mapping, Sequence
+import logging
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
+from types import MappingProxyType
 
 from monitor.computed import NAMES
+from monitor.errors import StoreError
 from monitor.evaluation.report import PROTOCOLS, Figures, Report, shown
-from monitor.files import write_atomically
+from monitor.files import write_together
+
+log = logging.getLogger(__name__)
+
+_INSIDE = re.compile(r'src="data:image/png;base64,([A-Za-z0-9+/=]+)"')
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -141,17 +150,67 @@ class Card:
 
 
 def write_report(
-    folder: Path, report: Report, pictures: Sequence[Picture] = (), parts: Parts | None = None
+    folder: Path,
+    report: Report,
+    pictures: Sequence[Picture] = (),
+    parts: Parts | None = None,
+    tables: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Writes `report.json`, `report.html` and a PNG per picture into `folder`, each atomically.
+    """Writes `report.json`, `report.html`, the tables and a PNG per picture; as `write_page`."""
+    files = dict(tables)
+    files["report.html"] = html_page(report, pictures, parts)
+    files["report.json"] = report.json()
+    write_page(folder, "report.html", files, pictures)
+
+
+def write_page(
+    folder: Path, page: str, files: Mapping[str, str], pictures: Sequence[Picture]
+) -> None:
+    """Writes a page, the files beside it and its pictures, all of them or none.
+
+    Then what only the page before had is removed: pictures, which are in it to the byte, and terms.
 
     Raises:
-        OSError: The folder is missing or cannot be written.
+        StoreError: If they cannot be written; what was there before is unchanged.
     """
-    for picture in pictures:
-        write_atomically(folder / f"{picture.name}.png", picture.png)
-    write_atomically(folder / "report.html", html_page(report, pictures, parts))
-    write_atomically(folder / "report.json", report.json())
+    before = _pictures_of(folder / page)
+    if "scores.csv" in files and (folder / "scores.csv").is_file():
+        before.append(folder / "terms.csv")
+    whole: dict[str, bytes | str] = {f"{picture.name}.png": picture.png for picture in pictures}
+    whole |= files
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_together(folder, whole)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write results to {folder}: {error.strerror or error}; "
+            "what was there before is unchanged"
+        ) from error
+    for path in before:
+        if path.name not in whole:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _pictures_of(page: Path) -> list[Path]:
+    """The PNGs beside a page that are inside it, too: its own, and never a user's."""
+    try:
+        inside = set(map(base64.b64decode, _INSIDE.findall(page.read_text("utf-8"))))
+        sizes = set(map(len, inside))
+        beside = [p for p in page.parent.glob("*.png") if p.is_file()]
+        return [p for p in beside if p.stat().st_size in sizes and p.read_bytes() in inside]
+    except (OSError, ValueError):
+        return []
+
+
+def drawable(pictures: Iterator[Picture], said: list[str]) -> Iterator[Picture]:
+    """Up to the first that cannot be drawn; why goes to `said`, since scores outlive a plot."""
+    try:
+        yield from pictures
+    except Exception as error:  # noqa: BLE001  whatever a drawing library may think of
+        what = f"a picture cannot be drawn, and is left out with those that follow it: {error!r}"
+        said.append(what)
+        log.warning("%s", what)
 
 
 def html_page(report: Report, pictures: Sequence[Picture] = (), parts: Parts | None = None) -> str:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from monitor.errors import DataSetError, LabelError
 from monitor.evaluation.metrics import BoolArray, FloatArray
-from monitor.files import write_atomically
 
 COLUMNS = ("video", "frame", "time_s", "score", "p_value", "label")
 
@@ -60,23 +59,21 @@ class VideoScores:
                 raise DataSetError(f"{self.name}: {name} is {values.shape}, expected {shape}")
 
 
-def write_scores_csv(path: Path, videos: Sequence[VideoScores]) -> None:
-    """Writes `path`, and `terms.csv` in the same folder where a video has terms; atomically.
+def score_tables(videos: Sequence[VideoScores]) -> dict[str, str]:
+    """The text of `scores.csv`, and of `terms.csv` where a video has terms.
 
     A cell is empty where there is no p-value, label or term.
-
-    Raises:
-        OSError: The folder is missing or cannot be written.
     """
-    write_atomically(path, csv_table(COLUMNS, (row for video in videos for row in _rows(video))))
+    scores = csv_table(COLUMNS, (row for video in videos for row in _rows(video)))
     names = sorted({name for video in videos for name in video.terms})
-    if names:
-        rows = (row for video in videos for row in _term_rows(video, names))
-        write_atomically(path.with_name("terms.csv"), csv_table(("video", "frame", *names), rows))
+    if not names:
+        return {"scores.csv": scores}
+    rows = (row for video in videos for row in _term_rows(video, names))
+    return {"scores.csv": scores, "terms.csv": csv_table(("video", "frame", *names), rows)}
 
 
 def read_scores_csv(path: Path) -> list[VideoScores]:
-    """The videos that `write_scores_csv` wrote, with their terms; the same floats to the bit.
+    """The videos of written `score_tables`, with their terms; the same floats to the bit.
 
     Raises:
         OSError: The file cannot be read.

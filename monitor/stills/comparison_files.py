@@ -7,9 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from models.errors import ModelError
-from monitor.errors import MonitorError, StoreError
-from monitor.evaluation.page import Picture
-from monitor.files import write_atomically
+from monitor.errors import MonitorError
+from monitor.evaluation.page import Picture, drawable, write_page
 from monitor.stills.comparing import MODEL, Done, Terms
 from monitor.stills.comparison import Row, Run, as_csv, as_plain, read_run, rows_of
 from monitor.stills.comparison_page import comparison_page
@@ -32,16 +31,13 @@ def write_comparison(
     best = [run for row in rows for run in runs if run.label == row.label][:1000]
     firsts = list({run.label: run for run in reversed(best)}.values())[::-1]
     notes = [*data.notes, *_notes(runs)]
-    try:
-        pictures = list(_pictures(firsts, data)) if firsts else []
-        for picture in pictures:
-            write_atomically(out / f"{picture.name}.png", picture.png)
-        page = comparison_page(terms, rows, pictures, notes=notes, command=command)
-        write_atomically(out / "compare.html", page)
-        write_atomically(out / "compare.csv", as_csv(rows))
-        write_atomically(out / "compare.json", _json(terms, rows, runs, notes, command))
-    except OSError as error:
-        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
+    pictures = list(_pictures(firsts, data, notes)) if firsts else []
+    files = {
+        "compare.html": comparison_page(terms, rows, pictures, notes=notes, command=command),
+        "compare.csv": as_csv(rows),
+        "compare.json": _json(terms, rows, runs, notes, command),
+    }
+    write_page(out, "compare.html", files, pictures)
     return rows
 
 
@@ -71,17 +67,20 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
         yield note if len(set(labels)) == len({run.label for run in runs}) else f"{names}: {note}"
 
 
-def _pictures(runs: Sequence[Run], data: StillSet) -> Iterator[Picture]:
+def _pictures(runs: Sequence[Run], data: StillSet, said: list[str]) -> Iterator[Picture]:
+    """Plots and the contact sheet; why some are missing goes to `said`."""
+    yield from drawable(_plots(runs, data), said)
+    yield from drawable(_contact_sheet(runs, data), said)
+
+
+def _plots(runs: Sequence[Run], data: StillSet) -> Iterator[Picture]:
     from monitor.stills.comparison_plots import comparison_pictures
 
     stills = data.test or data.train
     yield from comparison_pictures(runs, {still.name: still.kind for still in stills})
-    sheet = _contact_sheet(runs, data)
-    if sheet is not None:
-        yield sheet
 
 
-def _contact_sheet(runs: Sequence[Run], data: StillSet) -> Picture | None:
+def _contact_sheet(runs: Sequence[Run], data: StillSet) -> Iterator[Picture]:
     """Of the best detectors; one whose model cannot look again loses only its columns."""
     from monitor.stills.contact_sheet import MOST_COLUMNS, Sheet, draw, some_of_each_kind
 
@@ -92,10 +91,10 @@ def _contact_sheet(runs: Sequence[Run], data: StillSet) -> Picture | None:
         except (MonitorError, ModelError) as error:
             log.warning("%s: no pictures for the contact sheet: %s", run.label, error)
     if not sheet.columns:
-        return None
+        return
     left_out = f"; the best {MOST_COLUMNS} of {len(runs)}" if len(runs) > MOST_COLUMNS else ""
     caption = (
         "Some pictures of each kind, what each detector expected there (where it has such a "
         f"thing), and its map over the picture{left_out}."
     )
-    return Picture("contact_sheet", caption, draw(sheet))
+    yield Picture("contact_sheet", caption, draw(sheet))

@@ -6,25 +6,22 @@ from pathlib import Path
 
 from monitor.errors import DataSetError
 from monitor.evaluation.results import csv_table
-from monitor.files import write_atomically
 from monitor.stills.judging import Judged
 
 COLUMNS = ("path", "score", "p_value", "verdict", "label")
 
 
-def write_still_scores(path: Path, found: Sequence[Judged]) -> None:
-    """Writes `path`, and `terms.csv` in the same folder where there are terms; atomically.
+def still_tables(found: Sequence[Judged]) -> dict[str, str]:
+    """The text of `scores.csv`, and of `terms.csv` where there are terms.
 
     A cell is empty where there is no score, p-value or label; labels are 0 (normal) and 1.
-
-    Raises:
-        OSError: The folder is missing or cannot be written.
     """
-    write_atomically(path, csv_table(COLUMNS, map(_row, found)))
+    scores = csv_table(COLUMNS, map(_row, found))
     names = sorted({name for one in found for name in one.terms})
-    if names:
-        rows = ((one.still.name, *(_cell(one.terms.get(name)) for name in names)) for one in found)
-        write_atomically(path.with_name("terms.csv"), csv_table(("path", *names), rows))
+    if not names:
+        return {"scores.csv": scores}
+    rows = ((one.still.name, *(_cell(one.terms.get(name)) for name in names)) for one in found)
+    return {"scores.csv": scores, "terms.csv": csv_table(("path", *names), rows)}
 
 
 def read_still_scores(path: Path) -> Iterator[dict[str, str]]:

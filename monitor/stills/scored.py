@@ -12,8 +12,8 @@ from math import isfinite
 from pathlib import Path
 
 from monitor.computed import Computed
-from monitor.errors import DataSetError, SourceError, StoreError
-from monitor.evaluation.page import write_report
+from monitor.errors import DataSetError, SourceError
+from monitor.evaluation.page import drawable, write_report
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts
 from monitor.files import check_folder, same_place
@@ -27,7 +27,7 @@ from monitor.stills.maps import StillMaps
 from monitor.stills.model import StillModel
 from monitor.stills.page import still_parts
 from monitor.stills.report import StillFacts, still_report
-from monitor.stills.results import write_still_scores
+from monitor.stills.results import still_tables
 from monitor.stills.still import StillSet
 
 log = logging.getLogger(__name__)
@@ -91,12 +91,11 @@ def score_stills(  # noqa: PLR0913
         raise
     report = report_of(model, data, scored, command)
     rules = tuple(report.table("rules")) or ("score",)
-    drawn = list(still_pictures(scored.scored, model, rules)) if pictures else []
-    try:
-        write_still_scores(out / "scores.csv", scored.found)
-        write_report(out, report, drawn, still_parts(report))
-    except OSError as error:
-        raise StoreError(f"cannot write results to {out}: {error.strerror or error}") from error
+    said = list[str]()
+    looks = still_pictures(scored.scored, model, rules) if pictures else iter(())
+    drawn = list(drawable(looks, said))
+    report = Report({**report.figures, "notes": [*report.texts("notes"), *said]})
+    write_report(out, report, drawn, still_parts(report), still_tables(scored.found))
     return report
 
 

@@ -315,3 +315,18 @@ def test_a_second_look_sees_the_same_frame(root: Path, model: Model, out: Path) 
 def test_pictures_can_be_left_out(root: Path, model: Model, tmp_path: Path) -> None:
     score_data(model, open_data(root), tmp_path, pictures=False)
     assert list(tmp_path.glob("*.png")) == []
+
+
+def test_a_plot_that_cannot_be_drawn_loses_no_scores_and_is_said(
+    root: Path, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object, **_more: object) -> bytes:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("monitor.evaluation.plots.roc_plot", fails)
+    report = score_data(model, open_data(root), tmp_path)
+    assert "cannot be drawn, and is left out" in report.texts("notes")[-1]
+    assert figures(tmp_path)["notes"] == report.texts("notes")
+    assert len(rows(tmp_path)) == report.figures["n_frames"]
+    drawn = {path.name for path in tmp_path.glob("*.png")}
+    assert drawn == {"overview_sheet.png", "highest_sheet.png", "misses_sheet.png"}

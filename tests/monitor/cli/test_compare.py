@@ -32,7 +32,7 @@ def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
     if request.node.get_closest_marker("parametrize") or "drawn" not in request.node.name:
         scored = partial(score_stills, pictures=False)
         monkeypatch.setattr(monitor.stills.comparing, "score_stills", scored)
-        monkeypatch.setattr(comparison_files, "_pictures", lambda _runs, _data: iter(()))
+        monkeypatch.setattr(comparison_files, "_pictures", lambda _runs, _data, _said: iter(()))
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,13 @@
+import os
 from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from monitor.computed import Computed
+from monitor.errors import StoreError
 from monitor.evaluation.drawing import png
 from monitor.evaluation.page import Picture, html_page, write_report
 from monitor.evaluation.report import Report, RunFacts, video_report
@@ -102,3 +105,35 @@ def test_the_files_are_written(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"report.json", "report.html", "roc.png"}
     assert (tmp_path / "report.json").read_text(encoding="utf-8") == shown.json()
     assert (tmp_path / "roc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_a_full_disk_leaves_the_earlier_result_whole_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(tmp_path, report(), [picture()], tables={"scores.csv": "old", "terms.csv": "old"})
+    before, room = contents(tmp_path), 3
+
+    def full(_descriptor: int) -> None:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"No space left .*; what was there before is unchanged$"):
+        write_report(tmp_path, report(), [picture()], tables={"scores.csv": "new", "terms.csv": ""})
+    assert contents(tmp_path) == before
+
+
+def test_what_only_the_earlier_result_had_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    shown, old = report(), Picture("score_old", "", picture().png + b"old")
+    write_report(tmp_path, shown, [picture(), old], tables={"scores.csv": "", "terms.csv": ""})
+    (tmp_path / "mine.png").write_bytes(b"of the user")
+    (tmp_path / "score_mine.png").write_bytes(old.png[:-3] + b"own")  # as long, and none of ours
+    write_report(tmp_path, shown, [picture()], tables={"scores.csv": ""})
+    kept = {"report.json", "report.html", "roc.png", "mine.png", "score_mine.png", "scores.csv"}
+    assert set(contents(tmp_path)) == kept

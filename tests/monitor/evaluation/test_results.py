@@ -5,7 +5,8 @@ import pytest
 
 from monitor.errors import DataSetError, LabelError
 from monitor.evaluation.metrics import auroc_causal, auroc_micro
-from monitor.evaluation.results import VideoScores, read_scores_csv, write_scores_csv
+from monitor.evaluation.results import VideoScores, read_scores_csv, score_tables
+from monitor.files import write_together
 
 
 def video(name: str, n: int = 40, *, seed: int = 0) -> VideoScores:
@@ -28,7 +29,7 @@ def test_the_file_has_the_fixed_columns_and_empty_cells_where_there_is_nothing(
     known = VideoScores(
         "02", np.array([7]), np.array([0.28]), np.array([2.5]), np.array([0.01]), np.array([True])
     )
-    write_scores_csv(tmp_path / "scores.csv", [bare, known])
+    write_together(tmp_path, score_tables([bare, known]))
     assert (tmp_path / "scores.csv").read_text() == (
         'video,frame,time_s,score,p_value,label\n"lobby, 2nd",4,0.16,0.1,,\n02,7,0.28,2.5,0.01,1\n'
     )
@@ -38,13 +39,13 @@ def test_the_file_has_the_fixed_columns_and_empty_cells_where_there_is_nothing(
 def test_terms_stand_beside_with_an_empty_cell_where_a_video_has_none(tmp_path: Path) -> None:
     some = VideoScores("a", np.array([0]), np.zeros(1), np.zeros(1), terms={"psnr": np.ones(1)})
     none = VideoScores("b", np.array([0]), np.zeros(1), np.zeros(1))
-    write_scores_csv(tmp_path / "scores.csv", [some, none])
+    write_together(tmp_path, score_tables([some, none]))
     assert (tmp_path / "terms.csv").read_text() == "video,frame,psnr\na,0,1.0\nb,0,\n"
 
 
 def test_what_is_read_is_what_was_written_to_the_bit(tmp_path: Path) -> None:
     written = [video("01", seed=1), video("02", seed=2)]
-    write_scores_csv(tmp_path / "scores.csv", written)
+    write_together(tmp_path, score_tables(written))
     for old, new in zip(written, read_scores_csv(tmp_path / "scores.csv"), strict=True):
         assert old.name == new.name
         assert old.label is not None
@@ -62,7 +63,7 @@ def test_what_is_read_is_what_was_written_to_the_bit(tmp_path: Path) -> None:
 
 def test_figures_recomputed_from_the_file_are_the_same(tmp_path: Path) -> None:
     written = [video(str(seed), seed=seed) for seed in range(3)]
-    write_scores_csv(tmp_path / "scores.csv", written)
+    write_together(tmp_path, score_tables(written))
     read = read_scores_csv(tmp_path / "scores.csv")
     for figure in (auroc_micro, auroc_causal):
         before, after = (
@@ -73,10 +74,9 @@ def test_figures_recomputed_from_the_file_are_the_same(tmp_path: Path) -> None:
 
 
 def test_missing_labels_and_p_values_come_back_as_none(tmp_path: Path) -> None:
-    write_scores_csv(
-        tmp_path / "s.csv", [VideoScores("a", np.arange(2), np.arange(2.0), np.zeros(2))]
-    )
-    (read,) = read_scores_csv(tmp_path / "s.csv")
+    bare = VideoScores("a", np.arange(2), np.arange(2.0), np.zeros(2))
+    write_together(tmp_path, score_tables([bare]))
+    (read,) = read_scores_csv(tmp_path / "scores.csv")
     assert read.label is None
     assert read.p_value is None
     assert not read.terms
@@ -93,7 +93,7 @@ def test_a_file_that_is_something_else_is_refused(tmp_path: Path) -> None:
 
 
 def test_terms_of_other_frames_are_refused(tmp_path: Path) -> None:
-    write_scores_csv(tmp_path / "scores.csv", [video("01")])
+    write_together(tmp_path, score_tables([video("01")]))
     (tmp_path / "terms.csv").write_text("video,frame,psnr\n01,0,1.0\n")
     with pytest.raises(DataSetError, match=r"terms.csv: does not list the frames of scores.csv"):
         read_scores_csv(tmp_path / "scores.csv")

@@ -228,6 +228,19 @@ def test_without_labels_all_are_scored_and_figures_are_null(
     assert names == {"misses_sheet.png", "box_by_kind.png"}
 
 
+def test_a_plot_that_cannot_be_drawn_loses_no_scores_and_is_said(
+    data: StillSet, model: StillModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_given: object, **_more: object) -> bytes:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("monitor.evaluation.plots.roc_plot", fails)
+    report = score_stills(model, data, tmp_path)
+    assert "cannot be drawn, and is left out" in report.texts("notes")[-1]
+    assert len(list(read_still_scores(tmp_path / "scores.csv"))) == len(data.test)
+    assert [path.name for path in tmp_path.glob("*.png")] == ["misses_sheet.png"]
+
+
 def test_one_class_only_says_why_there_is_no_auroc(
     data: StillSet, model: StillModel, tmp_path: Path
 ) -> None:
