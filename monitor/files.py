@@ -64,17 +64,26 @@ def check_folder(out: Path, what: str = "results") -> None:
     Raises:
         StoreError: If it cannot be made or written.
     """
-    probe = out / ".oddwatch.probe"
     try:
         out.mkdir(parents=True, exist_ok=True)
-        probe.write_bytes(b"")
-        probe.unlink()
+        probe_folder(out)
     except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(
             f"cannot write {what} to {out}: expected a folder, found a file"
         ) from error
     except OSError as error:
         raise StoreError(f"cannot write {what} to {out}: {error.strerror or error}") from error
+
+
+def probe_folder(folder: Path) -> None:
+    """Write an empty file and remove it, under a name that no other process has.
+
+    Raises:
+        OSError: The folder is missing or cannot be written.
+    """
+    probe = folder / f".{uuid4().hex}.probe"
+    probe.write_bytes(b"")
+    probe.unlink(missing_ok=True)
 
 
 def plain_path(path: Path | str) -> Path:

@@ -12,6 +12,7 @@ import monitor
 from models.errors import CheckpointError
 from monitor.calibration import Calibration
 from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
+from monitor.files import probe_folder
 from monitor.records import same_shape
 from monitor.runtimes import Exported, read_export, trained_of, with_calibration, write_export
 
@@ -185,13 +186,11 @@ def check_writable(path: Path) -> None:
     Raises:
         StoreError: If the folder cannot be made or written.
     """
-    probe = path.parent / f".{path.name}.probe"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.is_dir():
             raise IsADirectoryError(21, "is a folder; expected a file name")
-        probe.write_bytes(b"")
-        probe.unlink()
+        probe_folder(path.parent)
     except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(
             f"cannot write a model to {path}: a file stands where its folder should be"

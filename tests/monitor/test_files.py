@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.files import plain_path, same_place, write_atomically
+from monitor.files import check_folder, plain_path, same_place, write_atomically
+from monitor.model import check_writable
 
 
 def test_text_is_written_as_utf8_without_newline_changes(tmp_path: Path) -> None:
@@ -53,3 +54,20 @@ def test_a_place_is_the_same_by_another_name_and_keeps_the_name_it_was_given(
         assert same_place(str(tmp_path / "real"), tmp_path / name)
     assert not same_place(None, tmp_path)
     assert not same_place(str(tmp_path), tmp_path / "real")
+
+
+def test_another_process_may_probe_the_same_folder_at_the_same_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink, probes = Path.unlink, set[str]()
+
+    def after_another(path: Path, *, missing_ok: bool = False) -> None:
+        probes.add(path.name)
+        unlink(path)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", after_another)
+    check_folder(tmp_path)
+    check_writable(tmp_path / "m.pt")
+    check_writable(tmp_path / "m.pt")
+    assert len(probes) == 3
