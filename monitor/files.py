@@ -86,6 +86,13 @@ def probe_folder(folder: Path) -> None:
     probe.unlink(missing_ok=True)
 
 
+def no_file(path: Path) -> str:
+    """In words what stands there that would be waited for or never ends; empty: nothing like it."""
+    if not path.exists() or path.is_file() or path.is_dir():
+        return ""
+    return "a pipe" if path.is_fifo() else "a socket" if path.is_socket() else "a device"
+
+
 def plain_path(path: Path | str) -> Path:
     """Absolute, without `..`; links are kept, as their names are what people know things by."""
     return Path(os.path.abspath(path))  # noqa: PTH100  the other way follows links

@@ -74,13 +74,14 @@ def refuse_footage(data: str, detector: str, layout: str | None) -> None:
 def _footage_layout(data: str) -> str | None:
     """What it is, unless it may also be taken for pictures; None for what is not there."""
     from monitor import datasets
+    from monitor.files import no_file
     from monitor.sources import is_device
     from monitor.stills.opening import footage_layout, recognise
 
     if "://" in data or is_device(data):
         return "video"
     root = Path(data)
-    if not root.exists():
+    if not root.exists() or no_file(root):
         return None
     first = footage_layout(root)
     if first is not None or recognise(root) is not None:

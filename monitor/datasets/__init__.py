@@ -9,7 +9,7 @@ from monitor.datasets.layout import DataSet, Layout, Request, refuse
 from monitor.datasets.masks import Masks
 from monitor.datasets.video import Labels, Video
 from monitor.errors import DataSetError, MonitorError, SourceNotFoundError, UsageError
-from monitor.files import plain_path
+from monitor.files import no_file, plain_path
 from monitor.sources import FOLDER_RATE_HZ, is_device, open_source
 from monitor.sources.listing import say_entries
 
@@ -54,6 +54,8 @@ def open_data(
     root = Path(path)
     if not root.exists():
         raise SourceNotFoundError(f"{root}: expected a data set or a video, found nothing there")
+    if found := no_file(root):
+        raise DataSetError(f"{root}: expected a data set or a video, found {found}")
     name = _known(layout) if layout is not None else recognise(root)
     _check_labels(name, labels)
     if root.is_file() and not LAYOUTS[name].recognise(root):

@@ -22,7 +22,7 @@ import monitor
 from models.errors import CheckpointError
 from models.spec import ClipSpec
 from monitor.errors import StoreError
-from monitor.files import write_atomically
+from monitor.files import no_file, write_atomically
 from monitor.runtimes.answers import Answers
 from monitor.runtimes.facts import check_facts
 from monitor.runtimes.runtime import Runtime
@@ -203,8 +203,10 @@ def read_export(path: Path) -> Exported | None:
     """Read what `write_export` wrote; None where the file is something else, or not there.
 
     Raises:
-        CheckpointError: If it is cut short, damaged, or of another version.
+        CheckpointError: If it is no file at all, cut short, damaged, or of another version.
     """
+    if found := no_file(path):
+        raise CheckpointError(f"{path}: expected a model file, found {found}")
     try:
         file = zipfile.ZipFile(path)
     except OSError:

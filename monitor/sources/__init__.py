@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 from monitor.errors import SourceError, SourceNotFoundError
+from monitor.files import no_file
 from monitor.sources.device import Device
 from monitor.sources.listing import PICTURES
 from monitor.sources.pictures import Pictures, open_folder
@@ -50,6 +51,8 @@ def open_source(
     path = Path(text.removeprefix("file://"))
     if not path.exists():
         raise SourceNotFoundError(f"{path}: expected a video file or a folder, found nothing there")
+    if found := no_file(path):
+        raise SourceError(f"{path}: expected a video file or a folder, found {found}")
     if path.is_dir():
         return open_folder(path, strict=strict, folder_rate_hz=folder_rate_hz)
     if path.suffix.casefold() in PICTURES:

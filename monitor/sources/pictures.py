@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from monitor.ahead import made_ahead
 from monitor.errors import CorruptFrameError, SourceError
+from monitor.files import no_file
 from monitor.records import Frame, Image
 from monitor.sources.late import Converter, GrayFrame, three_channels
 from monitor.sources.listing import find_holes, list_folder, say_entries
@@ -141,6 +142,8 @@ def read_mask(path: Path) -> NDArray[np.bool_]:
 
 def _bytes(path: Path) -> bytes:
     """A picture file's content, refused where its end is missing: OpenCV would paint it gray."""
+    if found := no_file(path):
+        raise CorruptFrameError(f"{path}: expected a picture file, found {found}")
     try:
         data = path.read_bytes()
     except OSError as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from monitor import datasets
 from monitor.datasets.layout import listing_of, refuse
 from monitor.errors import DataSetError, MonitorError, SourceNotFoundError, UsageError
-from monitor.files import plain_path
+from monitor.files import no_file, plain_path
 from monitor.sources.listing import say_entries
 from monitor.stills import btad, classes, mvtec, plain, synthetic, torchvision_sets
 from monitor.stills.layout import (
@@ -66,6 +66,8 @@ def open_stills(
     root = plain_path(path)
     if not root.exists():
         raise SourceNotFoundError(f"{path}: expected pictures, found nothing there")
+    if odd := no_file(root):
+        raise DataSetError(f"{path}: expected pictures, found {odd}")
     asked = protocol or normal
     name = known(layout) if layout is not None else recognise(root, asked)
     if fault is None:
@@ -108,7 +110,7 @@ def is_stills(root: Path) -> bool:
     A folder that directly holds pictures is a video, frame by frame: both are possible, and the
     video half was there first.
     """
-    if root.is_dir() and (footage_layout(root) or _holds_films(root)):
+    if no_file(root) or (root.is_dir() and (footage_layout(root) or _holds_films(root))):
         return False
     try:
         name = recognise(root)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.files import check_folder, plain_path, same_place, write_atomically
+from monitor.files import check_folder, no_file, plain_path, same_place, write_atomically
 from monitor.model import check_writable
 
 
@@ -71,3 +71,10 @@ def test_another_process_may_probe_the_same_folder_at_the_same_time(
     check_writable(tmp_path / "m.pt")
     check_writable(tmp_path / "m.pt")
     assert len(probes) == 3
+
+
+def test_what_would_be_waited_for_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    assert no_file(tmp_path / "pipe") == "a pipe"
+    assert no_file(Path(os.devnull)) == "a device"
+    assert no_file(tmp_path) == no_file(Path(__file__)) == no_file(tmp_path / "nothing") == ""

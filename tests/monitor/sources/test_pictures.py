@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -5,11 +7,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from monitor.errors import CorruptFrameError, SourceError
+from models.errors import CheckpointError
+from monitor.datasets import open_data
+from monitor.errors import CorruptFrameError, MonitorError, SourceError
+from monitor.model import load_model
 from monitor.sources import open_source
 from monitor.sources.late import GrayFrame
 from monitor.sources.listing import find_holes, natural_order
 from monitor.sources.pictures import read_mask, read_picture
+from monitor.stills.opening import open_stills
 
 
 def still(path: Path, level: int, size: tuple[int, int] = (24, 32)) -> Path:
@@ -65,6 +71,23 @@ def test_empty_folder_and_folder_without_pictures(tmp_path: Path) -> None:
     (tmp_path / "frames").mkdir()
     with pytest.raises(SourceError, match=r"found frames/, notes.txt; name the folder"):
         open_source(tmp_path)
+
+
+def test_a_pipe_among_the_frames_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    still(tmp_path / "1.png", 1)
+    os.mkfifo(tmp_path / "2.png")
+    source = open_source(tmp_path)
+    assert [frame.index for frame in source.frames()] == [0]
+    assert source.corrupt == [f"{tmp_path / '2.png'}: expected a picture file, found a pipe"]
+
+
+@pytest.mark.parametrize("opens", [open_source, open_data, open_stills, load_model])
+def test_a_pipe_in_the_place_of_data_or_a_model_is_refused(
+    tmp_path: Path, opens: Callable[[Path], object]
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises((MonitorError, CheckpointError), match=r"pipe: expected .*, found a pipe$"):
+        opens(tmp_path / "pipe")
 
 
 def photograph(tmp_path: Path) -> bytes:
