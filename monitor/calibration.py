@@ -6,13 +6,14 @@ plain values, for JSON and for checkpoints. Knows nothing of frames, alerts or f
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from math import inf, isfinite
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from monitor.alert_rule import AlertRule, Series
-from monitor.errors import CalibrationError
+from monitor.errors import CalibrationError, UsageError
 from monitor.promise import (
     RULE_OF_THREE,
     Threshold,
@@ -22,6 +23,7 @@ from monitor.promise import (
     rate_bound,
     watch_levels,
 )
+from monitor.sound import check_numbers, rising, sound_tail, texts
 from monitor.tail import ENOUGH_FOR_SCALE, ENOUGH_FOR_SHAPE, Tail, fit_tail
 
 DAY_S = 86_400.0
@@ -32,6 +34,12 @@ TAIL_GAP_S = 1.0  # high scores closer than this are one event, not two witnesse
 RAISED = "the threshold was raised to what all normal footage, learned from or not, suggests"
 SPARSE_HZ = 2.0  # a live camera's usual rate of readings
 RATES_PER_DAY = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)  # that a camera may ask for
+LEAST = {  # that a file's numbers can be; -inf: any, but finite
+    **dict.fromkeys(("median", "enter_low", "enter_high"), -inf),
+    **dict.fromkeys(("footage_s", "promised_per_day", "vouched_per_day", "hours_more"), 0),
+    "readings": 1,
+    "sparse": 0,
+}
 EXIT_AT = 0.75  # of the way from the median to `enter`: a quarter of hysteresis
 
 
@@ -164,22 +172,35 @@ class Calibration:
         """The inverse of `to_dict`.
 
         Raises:
-            CalibrationError: A value is missing, unknown or no number.
+            CalibrationError: A value is missing, unknown, or none that footage can have.
         """
         try:
             parts = {
-                "scores": np.asarray(plain["scores"], float),
-                "tail": Tail(**plain["tail"]),
+                "scores": rising(plain["scores"]),
+                "tail": sound_tail(plain["tail"]),
                 "rule": AlertRule(**plain["rule"]),
-                "notes": tuple(plain["notes"]),
+                "notes": texts("notes", plain["notes"]),
                 "rates": tuple((float(rate), float(far)) for rate, far in plain.get("rates", ())),
             }
-            return cls(**(dict(plain) | parts))
-        except (KeyError, TypeError, ValueError) as error:
+            check_numbers({"sparse": 1.0} | dict(plain), LEAST)
+            found = cls(**(dict(plain) | parts))
+            found._check_order()
+            return found
+        except (KeyError, TypeError, ValueError, OverflowError, UsageError) as error:
             known = ", ".join(field.name for field in fields(cls))
             raise CalibrationError(
                 f"calibration is damaged ({error}); expected: {known}. Calibrate again"
             ) from error
+
+    def _check_order(self) -> None:
+        rates = np.array(self.rates or [(1, 1)])
+        known = np.isfinite(rates).all() and (rates > 0).all()
+        if not known or (np.diff(rates[:, 0]) <= 0).any():
+            raise ValueError("rates: expected pairs of numbers over 0, their first rising")
+        if not isfinite(self.rule.enter) or not isfinite(self.rule.exit):
+            raise ValueError("rule: expected finite numbers for enter and exit")
+        if self.rule.enter <= self.median:
+            raise ValueError(f"rule: enter is {self.rule.enter:g}, expected over the median")
 
     def _conformal(self, asked: Series) -> Series:
         kept = len(self.scores)

@@ -41,6 +41,7 @@ BROKEN = (
     zipfile.BadZipFile,
     zlib.error,
     LookupError,
+    OverflowError,
     RuntimeError,
     TypeError,
     ValueError,

@@ -3,11 +3,14 @@
 By hand: pydantic would take a fifth of a second of every command that scores.
 """
 
+import sys
 from collections.abc import Callable, Mapping
+from math import prod
 from typing import Any
 
 from monitor.runtimes.answers import ASKED
 
+MOST_VALUES = 2**30  # of a batch of clips, and the frames between: 4 GB as the network takes them
 Expected = dict[str, tuple[str, Callable[[Any], bool]]]  # in words, and whether a value is it
 
 
@@ -26,6 +29,13 @@ def check_facts(plain: object) -> None:
         raise ValueError(
             f"spec.target: expected {-spec['length']} to -1, got {_short(spec['target'])}"
         )
+    values = plain["spec"]["length"] * plain["spec"]["channels"] * prod(plain["spec"]["size"])
+    if values * plain["spec"]["stride"] * (plain.get("batch") or 1) > MOST_VALUES:
+        raise ValueError(f"spec: expected clips that fit in memory, got {_short(values)} values")
+    for key, (words, fits) in PROVENANCE.items():
+        value = plain["provenance"].get(key)
+        if value is not None and not fits(value):
+            raise ValueError(f"provenance.{key}: expected {words}, got {_short(value)}")
     if plain["graph"] == "none" and plain.get("prelude") is None:
         raise ValueError("expected a graph or a prelude, got neither")
 
@@ -64,6 +74,31 @@ def _is_named(value: object) -> bool:
 
 def _is_named_or_none(value: object) -> bool:
     return value is None or _is_named(value)
+
+
+def _is_over_0(value: Any) -> bool:
+    return _is_finite(value) and value > 0
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) < sys.float_info.max  # whole numbers can be larger; NaN is not
+
+
+def _is_size(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_count, value))
+
+
+def _is_learned(value: Any) -> bool:
+    """Stretches of videos by their place, or names of pictures."""
+    if isinstance(value, list):
+        return all(map(_is_text, value))
+    return isinstance(value, dict) and all(
+        isinstance(part, list) and len(part) == 2 and all(map(_is_number, part))
+        for parts in value.values()
+        for part in (parts if isinstance(parts, list) else [parts])
+    )
 
 
 def _is_answers_or_none(value: Any) -> bool:
@@ -105,8 +140,20 @@ SPEC: Expected = {
     "stride": COUNT,
     "size": (
         "height and width, whole numbers from 1",
-        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_is_count, v)),
+        _is_size,
     ),
     "channels": ("1 or 3", lambda v: _is_number(v) and v in (1, 3)),
     "target": ("a whole number", _is_number),
+}
+OVER_0 = ("a number over 0", _is_over_0)
+FINITE = ("a finite number", _is_finite)
+PROVENANCE: Expected = {  # what is computed with, where it is there
+    "source_size": ("height and width, whole numbers from 1", _is_size),
+    "rate_hz": OVER_0,
+    "map_usual": FINITE,
+    "map_high": FINITE,
+    "raised_by": OVER_0,
+    "learned": ("stretches of videos or names of pictures", _is_learned),
+    "notes": ("a list of texts", lambda v: isinstance(v, list) and all(map(_is_text, v))),
+    **dict.fromkeys(("data", "layout", "calibrated_on", "calibrated_layout"), TEXT),
 }

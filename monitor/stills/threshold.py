@@ -6,13 +6,14 @@ pictures, detectors or files.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
-from math import ceil, floor
+from math import ceil, floor, inf
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from monitor.errors import CalibrationError
+from monitor.sound import check_numbers, rising, sound_tail, texts
 from monitor.tail import ENOUGH_FOR_SCALE, Tail, fit_tail
 
 Series = NDArray[np.float64]
@@ -23,6 +24,7 @@ FEW = 10  # normal pictures; with fewer, nothing can be said beyond the highest 
 TAIL_SHARE = 0.1  # of the scores; the tail begins over the 90 % quantile,
 TAIL_SCORES = 10  # or lower, to have so many, if half of the scores are as many
 LEAST_P = 1e-300  # so that a logarithm can be taken
+LEAST = {"median": -inf, "threshold": -inf, "share": 0, "vouched": 0, "more": 0}  # in a file
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,18 +70,20 @@ class StillCalibration:
         """The inverse of `to_dict`.
 
         Raises:
-            CalibrationError: A value is missing, unknown or no number; or it is one for video.
+            CalibrationError: A value is missing, unknown, or none that pictures can have; or it
+                is one for video.
         """
         try:
             if plain["kind"] != KIND:
                 raise ValueError(f"of kind {plain['kind']!r}, not {KIND!r}")
             parts = {
-                "scores": np.asarray(plain["scores"], float),
-                "tail": Tail(**plain["tail"]),
-                "notes": tuple(plain["notes"]),
+                "scores": rising(plain["scores"]),
+                "tail": sound_tail(plain["tail"]),
+                "notes": texts("notes", plain["notes"]),
             }
+            check_numbers(plain, LEAST)
             return cls(**({k: v for k, v in plain.items() if k != "kind"} | parts))
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             known = ", ".join(field.name for field in fields(cls))
             raise CalibrationError(
                 f"calibration is damaged ({error}); expected: {known}. Calibrate again"

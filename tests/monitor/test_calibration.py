@@ -237,15 +237,6 @@ def test_plain_values_survive_json() -> None:
     assert again.to_dict() == CALIBRATED.to_dict()
 
 
-@pytest.mark.parametrize("change", [{"median": ...}, {"tail": {"start": 1}}, {"extra": 1}])
-def test_a_damaged_dictionary_is_refused(change: dict[str, object]) -> None:
-    plain = CALIBRATED.to_dict() | change
-    if change == {"median": ...}:
-        del plain["median"]
-    with pytest.raises(CalibrationError, match=r"calibration is damaged .* Calibrate again"):
-        Calibration.from_dict(plain)
-
-
 @pytest.mark.parametrize(
     ("scores", "said"),
     [
@@ -316,3 +307,36 @@ def test_ten_seconds_that_are_calibrated_on_do_not_raise_an_alert_in_the_next_ho
     calibration = calibrate([short], AlertRule(), false_alarms_per_day=24).raised_over([short])
     watched = watch_levels([(series, np.arange(len(series)) / RATE_HZ)], AlertRule())
     assert watched.alerts(calibration.rule.enter, 10.0) <= 2
+
+
+TAIL, RULE = CALIBRATED.to_dict()["tail"], CALIBRATED.to_dict()["rule"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"median": ...},
+        {"tail": {"start": 1}},
+        {"extra": 1},
+        {"tail": TAIL | {"scale": -1}},
+        {"tail": TAIL | {"shape": "x"}},
+        {"rule": RULE | {"enter": np.nan}},
+        {"rule": RULE | {"enter": -9.0, "exit": -9.0}},
+        {"rule": RULE | {"min_s": -4}},
+        {"scores": []},
+        {"scores": [np.nan]},
+        {"scores": [2.0, 1.0]},
+        {"scores": 10**400},
+        {"median": np.nan},
+        {"median": "x"},
+        {"footage_s": -1},
+        {"rates": [[1.0, 0.0]]},
+        {"notes": "abc"},
+    ],
+)
+def test_a_damaged_dictionary_is_refused(change: dict[str, object]) -> None:
+    plain = CALIBRATED.to_dict() | change
+    if change == {"median": ...}:
+        del plain["median"]
+    with pytest.raises(CalibrationError, match=r"calibration is damaged .* Calibrate again"):
+        Calibration.from_dict(plain)

@@ -1,8 +1,10 @@
 import json
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.errors import CheckpointError
+from models.errors import CheckpointError, ModelError
 from models.spec import ClipSpec
+from monitor.clips import at_rate
 from monitor.config.settings import EngineSettings
-from monitor.errors import StoreError, UsageError
+from monitor.errors import MonitorError, StoreError, UsageError
 from monitor.exporting.formats import as_openvino
 from monitor.live.messages import ModelFailed, ModelLoaded
 from monitor.live.scorer import Scorer
@@ -326,3 +329,45 @@ def test_bytes_and_floats_are_the_same_to_torch(world: World) -> None:
     runtime = runtime_of(world.model.detector)
     wanted = runtime.examine(torch.from_numpy(clips) / 255)
     assert np.array_equal(runtime.examine(clips).scores, wanted.scores)
+
+
+NUMBERS = (-1, 0, True, float("nan"), float("inf"), 10**400)
+DAMAGES: tuple[object, ...] = (None, "x", *NUMBERS, [], ["x"], [0, 0], {}, {"x": 1})
+
+
+def leaves(plain: dict[str, Any], before: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for key, value in plain.items():
+        yield (*before, key)
+        if isinstance(value, dict):
+            yield from leaves(value, (*before, key))
+
+
+def damaged(plain: dict[str, Any], where: tuple[str, ...], value: object) -> dict[str, Any]:
+    inner = value if len(where) == 1 else damaged(plain[where[0]], where[1:], value)
+    return plain | {where[0]: inner}
+
+
+def test_any_damaged_value_is_refused_in_one_line_or_can_be_used(
+    world: World, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(world.onnx_file) as file:
+        plain = json.loads(file.read("model.json"))
+    place, lines = tmp_path / "damaged.oddwatch", list[str]()
+    parts = [path for path in leaves(plain) if path[0] not in ("report", "answers")]
+    for where, value in product(parts, DAMAGES):
+        with zipfile.ZipFile(place, "w") as file:
+            file.writestr("model.json", json.dumps(damaged(plain, where, value)))
+            file.writestr("model.onnx", b"graph")
+        try:
+            model = load_model(place)
+            model.check_picture((48, 64), "a video")
+            list(at_rate([], model.rate_hz))
+            if model.calibration is not None:
+                known = model.calibration.at_rate(3.0).for_sparse_readings()
+                assert np.isfinite(known.display([0.0, 1.0])).all()
+                assert 0 < known.p_value(1.0) <= 1
+            assert model.map_scale is None or np.isfinite(model.map_scale).all()
+        except (MonitorError, ModelError) as error:
+            lines.append(str(error))
+    assert len(lines) > 400
+    assert not any("\n" in line for line in lines)
