@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from monitor.stills.comparing import Terms
     from monitor.stills.comparison import Row
 
+WITH_EPOCHS = ("words", "out", "epochs", "mask", "steps", "cluster")  # or said by themselves
+MOST_SEED = 2**63 - 1  # that torch takes
 SHORT = {"lr": "learning_rate"}
 INTERRUPTED = 130
 EPOCHS = 300  # of one step each; by then an autoencoder has begun to draw the defect too
@@ -100,14 +102,14 @@ def compare(
                oddwatch compare data/bottle --detectors cae,vae --grid size=64,128 lr=1e-3,5e-4 -o g
                oddwatch compare --epochs scratch.png --mask scratch-mask.png -o epochs
     """  # noqa: D301
-    _check_epochs(epochs, mask, cluster)
+    budget_of(minutes, steps)  # refuses what is not over 0
+    _check_epochs(context, epochs, mask, cluster)
     if epochs is not None:
         _compare_epochs(epochs, mask, out, words, steps)
         return
     data_path, grid_words = _data_and_grid(words or [], grid or [])
     names = _names(detectors)
     numbers = _seeds(seeds)
-    budget_of(minutes, steps)  # refuses what is not over 0
 
     from monitor.cli.compare_shown import Shown, ShownTogether
     from monitor.model import choose_device
@@ -149,11 +151,17 @@ def compare(
         raise typer.Exit(1)
 
 
-def _check_epochs(epochs: Path | None, mask: Path | None, cluster: str | None) -> None:
+def _check_epochs(
+    context: typer.Context, epochs: Path | None, mask: Path | None, cluster: str | None
+) -> None:
     if epochs is None and mask is not None:
         raise UsageError("--mask goes with --epochs only; leave it out")
     if epochs is not None and cluster is not None:
         raise UsageError("--cluster spreads runs, --epochs makes one; leave one of them out")
+    for option in context.command.params if epochs is not None else ():
+        source = context.get_parameter_source(option.name or "")
+        if option.name not in WITH_EPOCHS and source is not None and source.name == "COMMANDLINE":
+            raise UsageError(f"{option.opts[0]} does not go with --epochs; leave one of them out")
 
 
 def _data_and_grid(words: list[str], grid: list[str]) -> tuple[str, list[str]]:
@@ -194,9 +202,12 @@ def _names(text: str | None) -> list[str]:
 
 def _seeds(text: str) -> list[int]:
     try:
-        return list(dict.fromkeys(int(word) for word in text.split(",")))
+        found = list(dict.fromkeys(int(word) for word in text.split(",")))
     except ValueError:
-        raise UsageError(f"--seeds {text!r}: expected whole numbers, such as 0,1,2") from None
+        found = [-1]
+    if not all(0 <= seed <= MOST_SEED for seed in found):
+        raise UsageError(f"--seeds {text!r}: expected whole numbers from 0, such as 0,1,2")
+    return found
 
 
 def grid_of(detector: str, preset: str, words: list[str]) -> list[dict[str, Any]]:

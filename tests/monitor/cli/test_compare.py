@@ -178,6 +178,11 @@ def test_runs_under_other_terms_are_not_mixed(capsys: Capsys) -> None:
         (("set", "--detectors", "spots", "--mask", "m.png"), 2, "--mask goes with --epochs only"),
         (("nowhere", "--detectors", "spots"), 1, "nowhere"),
         (("--epochs", "no.png"), 1, "no.png: expected a picture, found nothing there"),
+        (("--epochs", "a.png", "--steps", "0"), 2, "--steps 0: expected a whole number over 0"),
+        (("--epochs", "a.png", "--steps", "-1"), 2, "--steps -1: expected a whole number over 0"),
+        (("--epochs", "a.png", "--seeds", "1"), 2, "--seeds does not go with --epochs"),
+        (("--epochs", "a.png", "--device", "cpu"), 2, "--device does not go with --epochs"),
+        (("set", "--detectors", "spots", "--seeds=-1"), 2, "--seeds '-1': expected whole numbers"),
         (("set", "--epochs", "a.png"), 2, "--epochs looks at one picture alone; leave set out"),
     ],
 )
