@@ -84,7 +84,8 @@ def compare(
     Writes compare.json, compare.csv, compare.html, plots and a contact sheet to --out, and each
     run's model and report below it. A run that is finished there is not made again, one that was
     interrupted goes on: the same command twice, or with more detectors, seeds or values, does what
-    is missing. A detector that fails is named and does not lose the others.
+    is missing. A detector that fails is named and does not lose the others; the exit status is
+    then 1.
 
     Values of --grid are separated by commas; sizes are a side, or HEIGHTxWIDTH. A detector
     without an option of the grid runs without it.
@@ -147,7 +148,7 @@ def compare(
         print((out / "compare.json").read_text(encoding="utf-8"), end="")
     else:
         _print_rows(rows, terms, out)
-    if all(item.error for item in done):
+    if any(item.error for item in done):
         raise typer.Exit(1)
 
 

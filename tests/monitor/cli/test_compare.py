@@ -107,7 +107,7 @@ def test_a_comparison_is_trained_scored_drawn_and_not_made_again(
 
 def test_a_detector_that_fails_does_not_lose_the_others(capsys: Capsys) -> None:
     answer = call(capsys, *COMPARE, "--grid", "blind=1,0")
-    assert answer.status == 0
+    assert answer.status == 1
     assert "spots blind=1.0 failed: spots sees nothing with blind=1" in answer.err
     lines = answer.out.splitlines()
     assert lines[1].startswith("spots blind=0.0")
