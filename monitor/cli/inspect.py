@@ -95,7 +95,8 @@ def inspect(
     Exit status, so that a script can stop a line:
       0  all pictures are ok
       3  at least one is defective
-      1  none is defective, but one or more could not be judged; they are named
+      1  none is defective, but one or more could not be judged, or have no heat map where one
+         was asked for; they are named
       2  wrong use
     --follow and --camera without --count go on until Ctrl-C or SIGTERM, and end with 0.
 
@@ -134,10 +135,10 @@ def inspect(
     promised = trained.calibrated().share
     teller = Teller(as_json=as_json)
     if paths:
-        _inspect(paths, trained, out, teller)
+        whole = _inspect(paths, trained, out, teller)
         heat_maps = None if out is None else str(out)
         teller.summary(promised, heat_maps=heat_maps, **_by_what(trained))
-        raise typer.Exit(_status(teller))
+        raise typer.Exit(_status(teller) or (0 if whole else 1))
     run = _Run(trained, str(model), out or DEFAULT_FOLDER, store, name or "", teller)
     with ExitStack() as held:
         stop = held.enter_context(stop_on_signals())
@@ -187,7 +188,8 @@ def _status(teller: "Teller") -> int:
     return 1 if teller.counts["unjudged"] else 0
 
 
-def _inspect(paths: list[Path], model: "StillModel", out: Path | None, teller: "Teller") -> None:
+def _inspect(paths: list[Path], model: "StillModel", out: Path | None, teller: "Teller") -> bool:
+    """Whether every heat map that was asked for was written."""
     from monitor.files import check_folder
     from monitor.stills.inspecting import LUMA, ColourWatch, find_pictures, inspect_pictures
 
@@ -203,6 +205,7 @@ def _inspect(paths: list[Path], model: "StillModel", out: Path | None, teller: "
             teller.trouble(found.trouble)
     if colours.seen:
         teller.trouble(LUMA)
+    return not said
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,19 @@ def inspect(capsys: Capsys, *words: object) -> Answer:
     return call(capsys, "inspect", "spots.pt", *words)
 
 
+@pytest.mark.parametrize(("name", "status"), [("good.png", 1), ("bad.png", 3)])
+def test_heat_maps_that_cannot_be_written_are_no_success(
+    capsys: Capsys, drop: Path, monkeypatch: pytest.MonkeyPatch, name: str, status: int
+) -> None:
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    answer = inspect(capsys, drop / name, "-o", "heat")
+    assert answer.status == status
+    assert "no heat map can be written: No space left on device" in answer.err
+
+
 def test_a_line_for_each_picture_and_status_3(capsys: Capsys, drop: Path) -> None:
     answer = inspect(capsys, drop)
     bad, good, summary = answer.out.splitlines()
