@@ -9,7 +9,6 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +18,6 @@ from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule
 from monitor.apart import apart_of, learned_of, parted
 from monitor.calibration import Recording, calibrate
-from monitor.clips import FASTER
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
 from monitor.files import same_place
@@ -36,7 +34,7 @@ from monitor.training import (
     Segment,
     Split,
     count_frames,
-    rate_of,
+    longest_taken,
     split_normal,
     thinned,
 )
@@ -231,7 +229,7 @@ def _check_length(parts: Split, detector: "Detector", rate_hz: float | None) -> 
     """Refuse footage of which a part, taken at that rate, has no clip."""
     span = detector.spec.span
     for part in (parts.fit, parts.held_out):
-        longest = max((_taken(segment, rate_hz) for segment in part), default=0)
+        longest = longest_taken(part, rate_hz)
         if longest >= span:
             continue
         names = ", ".join(dict.fromkeys(segment.video.name for segment in parts.fit[:3]))
@@ -242,13 +240,6 @@ def _check_length(parts: Split, detector: "Detector", rate_hz: float | None) -> 
             f"and {share} of the footage comes to {longest} frames{pace}; record more, or take a "
             "detector with shorter clips"
         )
-
-
-def _taken(segment: Segment, rate_hz: float | None) -> int:
-    """Frames that are left of a stretch at that rate; see `at_rate`."""
-    if not rate_hz or rate_of(segment.video) <= FASTER * rate_hz:
-        return segment.n_frames
-    return ceil(segment.seconds * rate_hz)
 
 
 def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dict[str, Any]:

@@ -7,6 +7,7 @@ set on. The loader holds a bounded number of frames, however long the footage is
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 
 from models.spec import ClipSpec
 from monitor.ahead import ahead
-from monitor.clips import at_rate, gap_s, prepared, to_tensor
+from monitor.clips import FASTER, at_rate, gap_s, prepared, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.frame_cache import FrameCache, key_of
@@ -132,6 +133,18 @@ def _three_parts(segment: Segment) -> tuple[Segment, Segment, Segment]:
         replace(segment, start=ends[0], stop=ends[1]),
         replace(segment, start=ends[1]),
     )
+
+
+def longest_taken(segments: Iterable[Segment], rate_hz: float | None) -> int:
+    """Frames that are left of the longest stretch at that rate."""
+    return max((_taken(segment, rate_hz) for segment in segments), default=0)
+
+
+def _taken(segment: Segment, rate_hz: float | None) -> int:
+    """Frames that are left of a stretch at that rate; see `at_rate`."""
+    if not rate_hz or rate_of(segment.video) <= FASTER * rate_hz:
+        return segment.n_frames
+    return ceil(segment.seconds * rate_hz)
 
 
 def thinned(

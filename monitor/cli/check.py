@@ -14,6 +14,7 @@ from monitor.cli.quiet import quiet_sources
 from monitor.errors import SourceError, UsageError
 
 if TYPE_CHECKING:
+    from monitor.datasets import DataSet
     from monitor.datasets.doctor import Diagnosis, SplitCounts
     from monitor.sources import Source
     from monitor.stills.doctor import StillCounts, StillDiagnosis
@@ -171,7 +172,7 @@ def _print_pictures(name: str, counts: "StillCounts") -> None:
 def _check_data(data: str, full: bool, layout: str | None, *, as_json: bool) -> bool:
     from monitor.datasets.doctor import examine
 
-    diagnosis = examine(data, full=full, layout=layout)
+    diagnosis = examine(data, full=full, layout=layout, room=_room)
     if as_json:
         print_json(diagnosis.as_dict())
     else:
@@ -219,6 +220,16 @@ def _print_split(name: str, counts: "SplitCounts") -> None:
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _room(data: "DataSet") -> int:
+    """Frames at once that training has of this footage, parted and at the rate that it takes."""
+    from monitor.footage import find_footage
+    from monitor.training import longest_taken, split_normal
+
+    footage = find_footage(data, live=True)
+    parts = split_normal(footage.videos)
+    return min(longest_taken(part, footage.rate_hz) for part in (parts.fit, parts.held_out))
 
 
 def _check_camera(address: str, *, as_json: bool) -> bool:

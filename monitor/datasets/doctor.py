@@ -3,7 +3,7 @@
 Never raises for a fault in the data: every fault is a finding.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,7 +14,17 @@ from monitor.records import same_shape
 from monitor.sources.listing import list_folder
 
 Severity = Literal["error", "warning", "info"]
-SHORTEST = 16  # frames; the longest clip among the detectors that the papers describe
+CLIPS = {  # frames that a detector of preset `lite` looks at at once
+    "frame_prediction": 5,
+    "motion": 6,
+    "fusion": 6,
+    "conv_autoencoder": 8,
+    "memae_video": 8,
+    "conv3d_autoencoder": 23,
+}
+SHORTEST = min(CLIPS.values())
+
+Room = Callable[[DataSet], int]  # frames at once that training on a data set has room for
 
 
 @dataclass(frozen=True)
@@ -72,8 +82,12 @@ class _Patient:
         return self.size is not None and long
 
 
-def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagnosis:
+def examine(
+    data: str | Path, *, full: bool, layout: str | None = None, room: Room | None = None
+) -> Diagnosis:
     """Recognise, count, decode: every frame if `full`, else each clip's first, middle and last.
+
+    Where it is told by `room`, training works if the parts that it makes of the footage hold clips.
 
     Raises:
         UsageError: If `layout` is not known; that is no fault of the data.
@@ -88,12 +102,16 @@ def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagn
     train = [_look(video, full=full) for video in found.train]
     same = found.train and found.test and found.train[0].path == found.test[0].path
     test = train if same else [_look(video, full=full) for video in found.test]
+    will_train = any(one.usable for one in train) and _one_shape(train)
+    little = list(_too_little(found, room)) if will_train and room is not None else []
+    will_train = will_train and not any(one.severity == "error" for one in little)
     wrong_truth = any(isinstance(fault, LabelError) for fault in faults)
     findings = [
         *(Finding("error", str(fault), str(found.root)) for fault in faults),
         *(Finding("info", note, str(found.root)) for note in found.notes),
         *(finding for one in (train if same else train + test) for finding in one.findings),
         *_whole(found, train, test),
+        *little,
     ]
     return Diagnosis(
         name=found.name,
@@ -102,9 +120,25 @@ def examine(data: str | Path, *, full: bool, layout: str | None = None) -> Diagn
         train=_count(train),
         test=_count(test),
         findings=_ordered(findings),
-        will_train=any(one.usable for one in train) and _one_shape(train),
+        will_train=will_train,
         will_score=any(one.usable for one in test or train) and not wrong_truth,
     )
+
+
+def _too_little(found: DataSet, room: Room) -> Iterator[Finding]:
+    """For which detectors there is too little to learn from."""
+    try:
+        frames = room(found)
+    except MonitorError as error:
+        yield Finding("error", str(error), str(found.root))
+        return
+    short = [f"{name} ({clip})" for name, clip in CLIPS.items() if clip > frames]
+    if short:
+        text = (
+            f"of the normal footage an eighth is held out, which leaves {frames} frames at once: "
+            f"too few for the clips of {', '.join(short)}; record more to train these"
+        )
+        yield Finding("error" if len(short) == len(CLIPS) else "warning", text, str(found.root))
 
 
 def _hopeless(path: Path, errors: list[MonitorError]) -> Diagnosis:
@@ -129,7 +163,10 @@ def _look(video: Video, *, full: bool) -> _Patient:
     findings += [Finding("warning", note, where) for note in source.notes]
     findings += _litter(where)
     if n_frames is not None and n_frames < SHORTEST:
-        text = f"{video.name}: {n_frames} frames; shorter than a clip of {SHORTEST}, so not used"
+        text = (
+            f"{video.name}: {n_frames} frames; shorter than a clip of {SHORTEST}, the shortest of "
+            "any detector, so not used"
+        )
         findings.append(Finding("warning", text, where))
     return _Patient(video, n_frames, size, rate, tuple(findings))
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import scipy.io
 
-from monitor.datasets.doctor import Diagnosis, SplitCounts, examine
+from models.registry import DETECTORS, build
+from monitor.datasets.doctor import CLIPS, Diagnosis, SplitCounts, examine
 from monitor.errors import UsageError
 
 Stills = Callable[..., Path]
@@ -47,7 +48,7 @@ def test_every_problem_is_named_not_only_the_first(root: Path, stills: Stills) -
     (root / "training" / "frames" / "01" / "001.png").write_bytes(b"broken")
     (root / "training" / "frames" / "01" / "007.png").unlink()
     (root / "training" / "frames" / "01" / "._008.png").write_bytes(b"mac")
-    stills(root / "training" / "frames" / "02", 9)
+    stills(root / "training" / "frames" / "02", 4)
     diagnosis = examine(root, full=False)
     errors = said(diagnosis, "error")
     assert "01: 20 frames, but 19 labels" in errors
@@ -55,7 +56,7 @@ def test_every_problem_is_named_not_only_the_first(root: Path, stills: Stills) -
     assert str(root / "training" / "frames" / "01" / "001.png") in errors
     warnings = said(diagnosis, "warning")
     assert "numbers missing between frames: 7" in warnings
-    assert "02: 9 frames; shorter than a clip of 16" in warnings
+    assert "02: 4 frames; shorter than a clip of 5, the shortest of any detector" in warnings
     assert "no labels: scores, but no figures" in warnings
     assert "1 hidden files ignored, e.g. ._008.png" in said(diagnosis, "info")
     assert (diagnosis.will_train, diagnosis.will_score) == (True, False)  # wrong truth stops it
@@ -109,7 +110,7 @@ def test_a_video_that_is_none(tmp_path: Path, film: Film) -> None:
 
 
 def test_only_short_clips_will_not_train(tmp_path: Path, stills: Stills) -> None:
-    assert not examine(stills(tmp_path / "x", 5), full=False).will_train
+    assert not examine(stills(tmp_path / "x", 4), full=False).will_train
 
 
 def test_nothing_recognised_is_a_finding(tmp_path: Path) -> None:
@@ -136,3 +137,21 @@ def test_ped2_is_sound_and_its_single_class_clips_are_named() -> None:
     assert [f.text[:2] for f in diagnosis.findings] == ["08", "09", "10", "11"]
     assert diagnosis.will_train
     assert diagnosis.will_score
+
+
+def test_clips_are_as_long_as_those_of_the_detectors() -> None:
+    videos = [name for name, kind in DETECTORS.items() if kind.kind == "video"]
+    assert {name: build(name, "lite").spec.span for name in videos} == CLIPS
+
+
+@pytest.mark.parametrize(
+    ("frames", "works", "said_so"),
+    [(4, False, "4 frames at once"), (7, True, "conv_autoencoder (8)"), (23, True, "")],
+)
+def test_training_works_where_its_parts_hold_clips(
+    root: Path, frames: int, *, works: bool, said_so: str
+) -> None:
+    diagnosis = examine(root, full=False, room=lambda _data: frames)
+    assert diagnosis.will_train is works
+    assert diagnosis.will_score
+    assert said_so in said(diagnosis, "warning" if works else "error")
