@@ -63,6 +63,7 @@ class Pictures(Source):
                 yield GrayFrame(image, index, time_s, converter)
             else:
                 yield Frame(image, index, time_s)
+        self.count_lost()
 
     def _kept(self, found: NDArray[np.uint8] | CorruptFrameError) -> NDArray[np.uint8] | None:
         if isinstance(found, CorruptFrameError):

@@ -11,6 +11,7 @@ from monitor.records import Frame
 
 log = logging.getLogger(__name__)
 
+SAID = 5  # lost frames that are named on the terminal; the others are counted
 LEFT_OUT = "; left out"  # ends what is said of a lost frame; a strict source leaves none out
 
 
@@ -29,6 +30,7 @@ class Source(ABC):
         self.live = live
         self.strict = strict
         self.corrupt: list[str] = []
+        self._said = self._counted = 0  # of these
         self.notes: list[str] = []
 
     @property
@@ -77,7 +79,16 @@ class Source(ABC):
             raise CorruptFrameError(what.removesuffix(LEFT_OUT))
         if what not in self.corrupt:
             self.corrupt.append(what)
-            log.warning("%s", what)
+            if self._said < SAID:
+                self._said += 1
+                log.warning("%s", what)
+
+    def count_lost(self) -> None:
+        """Say of how many more frames something was noted, at the end of some."""
+        more = len(self.corrupt) - max(self._said, self._counted)
+        self._counted = len(self.corrupt)
+        if more > 0:
+            log.warning("%s: and %d more such lines", self.name, more)
 
     def note(self, what: str) -> None:
         """Say once what a user should know."""

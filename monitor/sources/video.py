@@ -75,6 +75,7 @@ class VideoFile(Source):
                 f"{self.path}: ends after {stop} frames of the {stop + self.index.cut_off} "
                 "that its header promises: the file is cut off"
             )
+        self.count_lost()
 
     def _numbered(self, start: int) -> Iterator[tuple[int, VideoFrame]]:
         """Frames from `start` on with their indices; by a seek where it lands in time."""

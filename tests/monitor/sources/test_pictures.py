@@ -186,3 +186,16 @@ def test_a_single_picture_is_a_source_of_one_frame(tmp_path: Path) -> None:
 def test_a_mask_is_true_where_anything_is_above_zero(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "m.bmp"), np.array([[0, 1, 255]], np.uint8))
     assert read_mask(tmp_path / "m.bmp").tolist() == [[False, True, True]]
+
+
+def test_of_many_lost_frames_the_first_are_named_and_the_others_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(20):
+        still(tmp_path / f"{number:02d}.png", 1, size=(24, 32 if number < 2 else 40))
+    source = open_source(tmp_path)
+    assert len(list(source.frames())) == len(list(source.frames())) == 2
+    assert len(source.corrupt) == 18
+    assert len(caplog.messages) == 6
+    assert "02.png: expected 32x24 like the first frame, got 40x24" in caplog.messages[0]
+    assert caplog.messages[-1] == f"{tmp_path.name}: and 13 more such lines"
