@@ -13,6 +13,7 @@ from monitor.cli.far import Far
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
+from monitor.cli.stopping import cleared_on_term
 from monitor.errors import LabelError, MonitorError
 from monitor.missing import is_there, to_have
 
@@ -142,6 +143,7 @@ def _on_video(
         wanted.data, layout=wanted.layout, labels=wanted.labels, strict=wanted.strict, fault=fault
     )
     with ExitStack() as held:
+        held.enter_context(cleared_on_term())
         look = scored.look if far is None else held.enter_context(far.looking(model, found, out))
         work = held.enter_context(LongWork())
         report = scored.score_data(
@@ -169,7 +171,7 @@ def _on_stills(model: "StillModel", wanted: StillsWanted, out: Path, command: st
         normal=wanted.normal,
         strict=wanted.strict,
     )
-    with LongWork() as work:
+    with cleared_on_term(), LongWork() as work:
         report = score_stills(
             model,
             data,

@@ -1,6 +1,8 @@
 """`train`, `calibrate` and `score` as a user calls them, on a world that takes seconds to learn."""
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +190,18 @@ def test_ctrl_c_keeps_what_was_learned_and_says_how_to_go_on(
 @pytest.mark.parametrize("name", ["train", "calibrate", "score"])
 def test_help_has_an_example(name: str) -> None:
     assert f"oddwatch {name} " in call(name, "--help")
+
+
+def test_sigterm_leaves_no_empty_results(
+    model: Path, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ended(*_given: object, **_more: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr("monitor.scored.score_video", ended)
+    with pytest.raises(SystemExit) as left:
+        call("score", model, root, "-o", tmp_path / "out")
+    assert left.value.code == 143
+    assert not (tmp_path / "out").exists()
+    assert signal.getsignal(signal.SIGTERM) is before
