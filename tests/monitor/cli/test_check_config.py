@@ -98,13 +98,13 @@ def test_cameras_that_nobody_looked_at_are_not_counted(capsys: Capsys, tmp_path:
 def test_an_install_without_the_engine_s_packages_names_them_all(
     capsys: Capsys, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hide(monkeypatch, "psutil", "httpx_sse", "apprise", "psycopg")
+    hide(monkeypatch, "psutil", "fastapi", "apprise", "psycopg")
     answer = check(capsys, tmp_path, LEARNS)
     errors = [line for line in answer.out.splitlines() if line.startswith("  error ")]
     assert (answer.status, errors) == (
         1,
-        ["  error     the engine needs httpx-sse, psutil, not installed here: "
-         "pip install httpx-sse psutil"],
+        ["  error     the engine needs fastapi, psutil, not installed here: "
+         "pip install fastapi psutil"],
     )  # fmt: skip
     assert "it will not work as it is" in answer.out
     store = '[engine]\nstore = "postgresql://192.0.2.1/a"\n'
