@@ -174,9 +174,9 @@ def write_checkpoint(content: "Checkpoint", path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         checkpoint.save(content, path)
     except OSError as error:
+        said = error.strerror or str(error).removeprefix(f"could not write {path}: ")
         raise StoreError(
-            f"cannot write the model to {path}: {error.strerror or error}; "
-            "what was there before is unchanged"
+            f"cannot write the model to {path}: {said}; what was there before is unchanged"
         ) from error
 
 

@@ -82,6 +82,7 @@ class Exported:
     parts: tuple[bytes, ...]  # the graph, in the order of `PARTS`
     tables: bytes = b""  # what the prelude has learned
     remarks: ClassVar[tuple[str, ...]] = ()
+    place: str = ""  # the file that it was read from
     _wanted: str = "auto"
     _runtimes: dict[int, Runtime] = field(default_factory=dict, init=False, repr=False)
 
@@ -146,11 +147,19 @@ class Exported:
 
         Raises:
             UsageError: If none that takes it is installed.
+            GraphError: If none that is takes it.
         """
         from monitor.runtimes.choosing import make_runtime
+        from monitor.runtimes.graphs import GraphError
 
         if lanes not in self._runtimes:
-            self._runtimes[lanes] = make_runtime(self, self._wanted, lanes=lanes)
+            try:
+                self._runtimes[lanes] = make_runtime(self, self._wanted, lanes=lanes)
+            except GraphError as error:
+                if not self.place:
+                    raise
+                again = "" if "export it again" in str(error) else "; export it again"
+                raise GraphError(f"{self.place}: {error}{again}") from error
         return self._runtimes[lanes]
 
     @property
@@ -217,7 +226,9 @@ def read_export(path: Path) -> Exported | None:
             raise _damaged(path, "it is cut short, or its end is damaged") from error
         return None
     with file:
-        if FACTS not in file.namelist() and not _begins_as_export(path):
+        names = {*file.namelist()}
+        ours = {FACTS, *(name for parts in PARTS.values() for name in parts)}
+        if not names & ours and not _begins_as_export(path):
             return None
         try:
             return _read(file, path)
@@ -227,14 +238,16 @@ def read_export(path: Path) -> Exported | None:
             raise _damaged(path, error) from error
 
 
-def _read(file: zipfile.ZipFile, path: Path) -> Exported | None:
+def _read(file: zipfile.ZipFile, path: Path) -> Exported:
+    if FACTS not in file.namelist():
+        raise _damaged(path, f"it lacks {FACTS}")
     plain = json.loads(file.read(FACTS))
     if isinstance(plain, dict) and plain.get("format") != FORMAT:
-        return None
+        raise _damaged(path, f"format: expected {FORMAT!r}, got {plain.get('format')!r:.60}")
     facts = _facts(plain, path)
     parts = tuple(file.read(name) for name in PARTS[facts.graph])
     tables = b"" if facts.prelude is None else file.read(TABLES)
-    return Exported(facts, parts, tables)
+    return Exported(facts, parts, tables, place=str(path))
 
 
 def _begins_as_export(path: Path) -> bool:
@@ -259,11 +272,11 @@ def _facts(plain: Any, path: Path) -> Facts:
 
 
 def _check_version(plain: Mapping[str, Any], path: Path) -> None:
-    writer = f"oddwatch {plain.get('oddwatch', 'unknown')}"
-    if plain.get("version") != VERSION:
+    writer, version = f"oddwatch {plain.get('oddwatch', 'unknown')}", plain.get("version")
+    if version != VERSION:
         raise CheckpointError(
-            f"{path} is an export of file version {plain.get('version')} ({writer}), this program "
-            f"reads {VERSION}; export it again"
+            f"{path} is an export of file version {version!r:.60} ({writer}), this program reads "
+            f"{VERSION}; export it again"
         )
     unknown = [key for key in plain if key not in OF_THE_FILE and key not in _names(Facts)]
     spec = plain.get("spec")

@@ -116,6 +116,19 @@ def test_a_full_disk_leaves_the_old_file_whole(
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_full_disk_that_torch_meets_is_said_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "m.pt"
+
+    def full(_content: object, _path: Path) -> None:
+        raise OSError(f"could not write {place}: No space left on device")
+
+    monkeypatch.setattr("models.checkpoint.save", full)
+    with pytest.raises(StoreError, match=r"the model to .*m.pt: No space left on device; what was"):
+        save_model(model(), place)
+
+
 def test_a_place_that_cannot_be_written_is_found_out_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -371,3 +371,26 @@ def test_any_damaged_value_is_refused_in_one_line_or_can_be_used(
             lines.append(str(error))
     assert len(lines) > 400
     assert not any("\n" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"format": "other"}, r"edited.oddwatch is .*format: expected .*, got 'other'"),
+        ({"version": "1"}, r"of file version '1' .*, this program reads 1; export it again$"),
+        (None, r"edited.oddwatch is not a whole exported model \(it lacks model.json\)"),
+        ({}, r"edited.oddwatch: .*does not take this export: .*; export it again$"),
+    ],
+)
+def test_what_is_wrong_with_an_edited_export_names_the_file_and_what_to_do(
+    world: World, tmp_path: Path, change: dict[str, object] | None, said: str
+) -> None:
+    with zipfile.ZipFile(world.onnx_file) as file:
+        plain = json.loads(file.read("model.json"))
+    place = tmp_path / "edited.oddwatch"
+    with zipfile.ZipFile(place, "w") as file:
+        file.writestr("model.onnx", b"")
+        if change is not None:
+            file.writestr("model.json", json.dumps(plain | change))
+    with pytest.raises((MonitorError, ModelError), match=said):
+        runtime_of(load_model(place).detector)
