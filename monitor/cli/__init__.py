@@ -160,7 +160,7 @@ def _report(error: Exception, *, as_json: bool, debug: bool) -> int:
         return NOBODY_READS
     except OSError as lost:
         stop_output()
-        lines += [] if own else [_os_error(lost)]
+        lines[-1] += "" if own else f"; {_os_error(lost)}"
     for line in lines:
         print(f"oddwatch: {shown(line)}", file=sys.stderr)
     return status
