@@ -21,8 +21,9 @@ def is_camera(source: str) -> bool:
 
 
 def on_terminal() -> bool:
-    """Whether somebody can see a dashboard and press its keys."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    """Whether somebody sees a dashboard, drawn on standard error, and can press its keys."""
+    streams = (sys.stdin, sys.stdout, sys.stderr)
+    return os.environ.get("TERM") != "dumb" and all(stream.isatty() for stream in streams)
 
 
 def watch_camera(source: str, model: Path, out: Path, *, store: str = "", device: str) -> None:

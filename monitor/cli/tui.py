@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.one_camera import on_terminal
 from monitor.errors import MonitorError, UsageError
 from monitor.missing import DASHBOARD, refuse_without, to_have
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from monitor.tui.app import Dashboard
 
 NO_TERMINAL = (
-    "oddwatch tui draws on a terminal, and this is none: use oddwatch events list --follow --json"
+    "oddwatch tui draws on a terminal (stdin, stdout and stderr), and this is none or a dumb one: "
+    "use oddwatch events list --follow --json"
 )
 
 
@@ -191,17 +193,12 @@ def serve(
 def _check_terminal() -> None:
     if os.environ.get("TEXTUAL_DRIVER"):
         return  # drawn somewhere else, such as in a browser
-    if not _is_terminal():
+    if not on_terminal():
         raise UsageError(NO_TERMINAL)
     if 0 in os.get_terminal_size(2):
         raise UsageError("this terminal does not say how large it is: stty cols 80 rows 24")
     # it would write a traceback where a terminal does not say how large its cells are
     logging.getLogger("textual_image").addHandler(logging.NullHandler())
-
-
-def _is_terminal() -> bool:
-    streams = (sys.stdin, sys.stdout, sys.stderr)  # Textual draws on the last of them
-    return all(stream.isatty() for stream in streams)
 
 
 def secret(reference: str) -> str:

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -65,3 +66,22 @@ def test_lines_stay_lines(
 )  # fmt: skip
 def test_what_is_a_camera(source: str, camera: bool) -> None:  # noqa: FBT001
     assert one_camera.is_camera(source) is camera
+
+
+@pytest.mark.parametrize(
+    ("kind", "redirected", "can"),
+    [
+        ("xterm-256color", (), True),
+        ("dumb", (), False),
+        ("xterm-256color", ("stderr",), False),
+        ("xterm-256color", ("stdin",), False),
+    ],
+)
+def test_a_dashboard_wants_a_terminal_that_can(
+    kind: str, redirected: tuple[str, ...], *, can: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", kind)
+    for name in ("stdin", "stdout", "stderr"):
+        stream = SimpleNamespace(isatty=lambda name=name: name not in redirected)
+        monkeypatch.setattr(f"sys.{name}", stream)
+    assert one_camera.on_terminal() == can

@@ -46,7 +46,7 @@ def test_a_terminal_without_a_size_is_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("TEXTUAL_DRIVER", raising=False)
-    monkeypatch.setattr("monitor.cli.tui._is_terminal", lambda: True)
+    monkeypatch.setattr("monitor.cli.tui.on_terminal", lambda: True)
     monkeypatch.setattr("os.get_terminal_size", lambda _: os.terminal_size((0, 0)))
     done = call(capsys, "tui")
     assert (done.status, done.err.strip()[-24:]) == (2, "is: stty cols 80 rows 24")
