@@ -1,4 +1,4 @@
-"""Names of files as text: any bytes may be in them, line ends and escape sequences among them."""
+"""Names of files as text, of which any bytes may come; and things by their number."""
 
 import unicodedata
 from pathlib import Path
@@ -25,3 +25,8 @@ def noted(path: Path) -> str:
     except UnicodeEncodeError:
         return path.absolute().as_uri()
     return str(path)
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 camera`, `2 cameras`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

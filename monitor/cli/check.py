@@ -12,6 +12,7 @@ import typer
 from monitor.cli.printing import print_json, print_line
 from monitor.cli.quiet import quiet_sources
 from monitor.errors import SourceError, UsageError
+from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.datasets import DataSet
@@ -157,7 +158,7 @@ def _print_stills(found: "StillDiagnosis", *, full: bool) -> None:
 def _print_pictures(name: str, counts: "StillCounts") -> None:
     if not counts.pictures:
         return
-    parts = [_count(counts.pictures, "picture")]
+    parts = [counted(counts.pictures, "picture")]
     parts += [f"{width}x{height}" for height, width in counts.sizes[:4]]
     if len(counts.kinds) > 1:
         parts.append(", ".join(f"{kind} {number}" for kind, number in counts.kinds.items()))
@@ -165,7 +166,7 @@ def _print_pictures(name: str, counts: "StillCounts") -> None:
         share = counts.anomalous / counts.labelled
         parts.append(f"{counts.labelled:,} labelled, {share:.1%} of them anomalous")
     if counts.masks:
-        parts.append(_count(counts.masks, "mask"))
+        parts.append(counted(counts.masks, "mask"))
     print_line(f"  {name:<8}  {', '.join(parts)}")
 
 
@@ -209,17 +210,13 @@ def _print_findings(found: "Diagnosis | StillDiagnosis", looked: str) -> None:
 def _print_split(name: str, counts: "SplitCounts") -> None:
     if not counts.clips:
         return
-    parts = [_count(counts.clips, "clip"), _count(counts.frames, "frame")]
+    parts = [counted(counts.clips, "clip"), counted(counts.frames, "frame")]
     parts += [f"{width}x{height}" for height, width in counts.sizes]
     parts += [f"{rate:g} per second" for rate in counts.rates_hz]
     if counts.labelled_frames:
         share = counts.anomalous_frames / counts.labelled_frames
         parts.append(f"{counts.labelled_frames:,} labelled, {share:.1%} of them anomalous")
     print_line(f"  {name:<8}  {', '.join(parts)}")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _room(data: "DataSet") -> int:

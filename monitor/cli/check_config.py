@@ -20,6 +20,7 @@ from monitor.config.secrets import resolve
 from monitor.config.settings import ApiSettings, CameraSettings, EngineSettings, Settings
 from monitor.errors import MonitorError
 from monitor.missing import ENGINE, lacking
+from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.model import Model
@@ -310,8 +311,9 @@ def _of_probe(one: Probed, models: dict[str, "Model | StillModel"]) -> Iterator[
 
 
 def _lines(report: Report, *, probe: bool) -> Iterator[str]:
-    counted = f"{report.cameras} camera{'' if report.cameras == 1 else 's'}"
-    yield f"{report.config}: {'no usable configuration' if report.cameras is None else counted}"
+    usable = "no usable configuration"
+    what = usable if report.cameras is None else counted(report.cameras, "camera")
+    yield f"{report.config}: {what}"
     for one in report.probed:
         yield f"  camera    {one.name}: {one.address}: {_gave(one)}"
     for need in report.needs:

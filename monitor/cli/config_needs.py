@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor.capture.records import CaptureSettings
 from monitor.config.settings import CameraSettings, Settings
+from monitor.names import counted
 
 STREAM_BYTES_PER_S = 500_000  # 4 Mbit/s: 1080p at 15 frames per second in H.264 has 3 to 4
 CAPTURE_BYTES = 80_000_000  # the budget of a capture process, private
@@ -73,7 +74,8 @@ def _rings(
         for camera in cameras
         for height, width in [analysed(camera, sizes.get(camera.name))]
     )
-    text = f"frames: {slots} slots x 3 bytes x {pixels:,} pixels of {len(cameras)} cameras"
+    whose = counted(len(cameras), "camera")
+    text = f"frames: {slots} slots x 3 bytes x {pixels:,} pixels of {whose}"
     if settings.engine.capture == "thread":
         return Need("memory for rings", slots * 3 * pixels, text)
     return Need(str(SHM), slots * 3 * pixels, text, _free(SHM))
@@ -86,10 +88,12 @@ def _memory(settings: Settings, cameras: Sequence[CameraSettings]) -> Need:
     models = {camera.model for camera in cameras if camera.model}
     weights = sum(_size(Path(model)) for model in models)
     amount = SCORING_BYTES + weights + workers * CAPTURE_BYTES + len(cameras) * ring
+    readers = f"{counted(workers, 'reader')} x {say_bytes(CAPTURE_BYTES)}"
+    each = f"{say_bytes(ring)} ({seconds:g} s at 4 Mbit/s, at most {say_bytes(most)} each)"
     text = (
-        f"{say_bytes(SCORING_BYTES)} scoring + {say_bytes(weights)} of {len(models)} models + "
-        f"{workers} capture processes x {say_bytes(CAPTURE_BYTES)} + {len(cameras)} packet rings x "
-        f"{say_bytes(ring)} ({seconds:g} s at 4 Mbit/s, at most {say_bytes(most)} each)"
+        f"{say_bytes(SCORING_BYTES)} scoring + {say_bytes(weights)} of "
+        f"{counted(len(models), 'model')} + {readers} + "
+        f"{counted(len(cameras), 'packet ring')} x {each}"
     )
     return Need("memory", amount, text, _free_memory())
 
@@ -122,6 +126,8 @@ def _rate(cameras: Sequence[CameraSettings]) -> Need:
         for camera in cameras
     )
     text = f"readings while all of {len(cameras)} cameras see motion, {still:g} while none does"
+    if len(cameras) == 1:
+        text = f"readings while the camera sees motion, {still:g} while it does not"
     return Need("rate", most, text)
 
 

@@ -9,6 +9,7 @@ import typer
 
 from monitor.cli.events import ENGINE_FOLDER
 from monitor.cli.printing import print_json, print_table, say_span
+from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.api.client import Client
@@ -109,7 +110,7 @@ def is_ill(camera: "CameraStatus") -> bool:
 def engine_line(engine: "EngineStatus", url: str) -> str:
     """The engine in one line."""
     facts = [
-        f"{engine.cameras} camera{'' if engine.cameras == 1 else 's'}",
+        counted(engine.cameras, "camera"),
         f"{engine.open_alerts} open",
         f"{engine.unacknowledged} unseen",
         *([engine.overload] if engine.overload else []),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from monitor.calibration import DAY_S
 from monitor.cli.events import DEFAULT_FOLDER, say_p
 from monitor.cli.printing import print_json, print_line, say_clock, say_span
-from monitor.names import shown
+from monitor.names import counted, shown
 from monitor.promise import RULE_OF_THREE
 from monitor.recorder import Evidence
 from monitor.records import Reading
@@ -135,7 +135,7 @@ class TextTeller(Teller):
 
     def _summary(self, summary: Summary) -> Iterator[str]:
         lost = f", {summary.lost} losses while decoding" if summary.lost else ""
-        alerts = "1 alert" if summary.alerts == 1 else f"{summary.alerts} alerts"
+        alerts = counted(summary.alerts, "alert")
         yield (
             f"{summary.source}: {summary.frames:,} frames{lost}, {say_span(summary.footage_s)} of "
             f"footage in {say_span(summary.seconds)}, {alerts}"

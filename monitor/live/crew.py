@@ -293,7 +293,8 @@ class Crew:
         self._desk.take_health(None, Closed("scoring"), now_s)
 
     def _refuse(self, answer: ModelFailed) -> None:
-        log.error("model %s: %s", answer.path, answer.text)
+        named = answer.path in answer.text
+        log.error("%s", answer.text if named else f"{answer.path}: {answer.text}")
         for name, path in self._models.items():
             station = self.stations[name]
             if path == answer.path and station.model is None:

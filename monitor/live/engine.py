@@ -39,6 +39,7 @@ from monitor.live.still_room import StillRoom, judges_stills
 from monitor.live.systemd import tell_systemd
 from monitor.live.view import LiveView
 from monitor.live.watched import WatchedTime
+from monitor.names import counted
 from monitor.retention import Retention
 from monitor.store_doctor import recover
 from monitor.store_writer import StoreWriter
@@ -107,7 +108,7 @@ class Engine:
             await self._open(held)
             tell_systemd("READY=1")
             self.state = "running"
-            log.info("watching %d cameras in %s", len(self.settings.camera), self.folder)
+            log.info("watching %s in %s", counted(len(self.settings.camera), "camera"), self.folder)
             try:
                 await self._work()
             finally:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from models.errors import ModelError
 from models.spec import ClipSpec
 from monitor.capture.ring import Ring
 from monitor.errors import DeviceError, DeviceFullError, MonitorError
@@ -105,7 +106,7 @@ class Scorer:
             return ModelFailed(order.path, ADVICE.sub("", str(error)))
         except DeviceError:
             raise  # the file is as good as it was
-        except MonitorError as error:
+        except (MonitorError, ModelError) as error:
             return ModelFailed(order.path, str(error))
         except FileNotFoundError:
             return ModelFailed(order.path, f"{order.path}: no such model file")

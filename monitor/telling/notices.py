@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from monitor.config.settings import NoticeSettings
+from monitor.names import counted
 from monitor.records import Alert
 from monitor.store_health import HealthEvent
 from monitor.store_outbox import Outgoing, Told
@@ -159,7 +160,7 @@ def headline(payload: Mapping[str, Any]) -> str:
     where = payload.get("camera") or "oddwatch"
     if payload["event"] == "summary":
         count = len(payload["alerts"])
-        return f"{where}: {count} more alert{'' if count == 1 else 's'}"
+        return f"{where}: {counted(count, 'more alert')}"
     if payload["event"] == "health":
         over = payload["ended_at"] is not None
         return f"{where}: {payload['text']}{' (over)' if over else ''}"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.names import noted, shown
+from monitor.names import counted, noted, shown
 
 
 @pytest.mark.parametrize("name", ["a b.png", "Tür 日本 \N{PARTY POPPER}.png", "\\n"])
@@ -19,3 +19,11 @@ def test_no_two_paths_are_noted_as_the_same_text() -> None:
     paths = [Path("/a") / name for name in ("ä.png", "\udcff", r"\udcff", "%FF", "file:")]
     texts = [noted(path) for path in paths]
     assert texts == ["/a/ä.png", "file:///a/%FF", r"/a/\udcff", "/a/%FF", "/a/file:"]
+
+
+def test_one_thing_is_no_plural() -> None:
+    assert [counted(n, "camera") for n in (0, 1, 1200)] == [
+        "0 cameras",
+        "1 camera",
+        "1,200 cameras",
+    ]

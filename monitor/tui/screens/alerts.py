@@ -12,12 +12,13 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Input, Static
 
 from monitor.errors import MonitorError
+from monitor.names import counted
 from monitor.tui.renderables.palette import Palette
 from monitor.tui.screens.judging import JUDGING
 from monitor.tui.screens.page import Page
 from monitor.tui.state.desk import DAYS, PAGE, PHASES, SORTS
 from monitor.tui.state.fleet import Seen
-from monitor.tui.state.words import LABELS, count, fit
+from monitor.tui.state.words import LABELS, fit
 from monitor.tui.widgets.alert_table import AlertTable
 
 DAY_WORDS = {0: "all days", 1: "last day", 7: "last week", 30: "last month", 365: "last year"}
@@ -129,7 +130,7 @@ class AlertsScreen(Page):
         if not desk.total:
             return "no alert matches" if desk.filters != type(desk.filters)() else "no alerts yet"
         page = f", {desk.page + 1}/{desk.pages:,}" if desk.total > PAGE else ""
-        return count(desk.total, "alert") + page
+        return counted(desk.total, "alert") + page
 
     # what a person does
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from monitor.api.schema import AlertView
+from monitor.names import counted
 from monitor.tui.state.site import SLOW_S, Camera, Site
-from monitor.tui.state.words import Look, Tone, clock, count, fit, since, span
+from monitor.tui.state.words import Look, Tone, clock, fit, since, span
 
 STORM = 8  # new alerts in STORM_S that are told as one
 STORM_S = 60.0
@@ -108,7 +109,7 @@ class Fleet:
             return ""
         cameras = {(one.site.name, one.alert.camera) for one in recent}
         strongest = max(recent, key=lambda one: one.alert.strength or 0.0).alert
-        of = count(len(cameras), "camera")
+        of = counted(len(cameras), "camera")
         more = "+" if len(recent) == 20 * STORM else ""
         return (
             f"alert storm: {len(recent)}{more} alerts in the last minute on {of}, "

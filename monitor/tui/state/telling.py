@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from monitor.api.schema import CameraStatus
+from monitor.names import counted
 from monitor.tui.state.fleet import Seen
 from monitor.tui.state.site import Camera, Site
 from monitor.tui.state.words import (
@@ -12,7 +13,6 @@ from monitor.tui.state.words import (
     TIMES,
     Tone,
     clock,
-    count,
     rate,
     since,
     size,
@@ -191,7 +191,7 @@ def of_engine(site: Site) -> list[Said]:
         Said("store", engine.store),
         Said(
             "alerts",
-            f"{count(engine.open_alerts, 'open alert')}, {engine.unacknowledged:,} not seen",
+            f"{counted(engine.open_alerts, 'open alert')}, {engine.unacknowledged:,} not seen",
         ),
         Said(
             "notices",

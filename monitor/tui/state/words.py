@@ -144,8 +144,3 @@ def fit(text: str, cells: int) -> str:
 def pad(text: str, cells: int) -> str:
     """Exactly so many cells wide."""
     return set_cell_size(fit(text, cells), cells)
-
-
-def count(number: int, thing: str) -> str:
-    """`1 camera`, `2 cameras`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -33,7 +33,7 @@ def test_a_configuration_that_works(capsys: Capsys, tmp_path: Path) -> None:
     assert (answer.status, answer.err) == (0, "")
     assert "watch.toml: 1 camera\n" in answer.out
     assert "needs     /dev/shm: about 3.69 MB" in answer.out
-    assert "4 slots x 3 bytes x 307,200 pixels of 1 cameras" in answer.out
+    assert "4 slots x 3 bytes x 307,200 pixels of 1 camera" in answer.out
     assert "verdict   it can be watched; --probe connects to the cameras" in answer.out
     assert not (tmp_path / "oddwatch").exists()  # nothing is made by looking
 

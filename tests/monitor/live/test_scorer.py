@@ -58,6 +58,16 @@ def test_a_model_that_the_device_has_no_memory_for_fails_alone(
     reading.close()
 
 
+def test_a_file_that_is_no_model_is_named_once(tmp_path: Path) -> None:
+    (tmp_path / "notes.pt").write_text("bring milk")
+    path, reading = str(tmp_path / "notes.pt"), Scorer(stale_s=1)
+    [answer] = reading.answer(LoadModel(path))
+    reading.close()
+    assert isinstance(answer, ModelFailed)
+    assert answer.text.startswith(f"{path}: expected a model file")
+    assert answer.text.count(path) == 1
+
+
 def test_a_device_that_fails_as_a_model_is_read_is_no_fault_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
