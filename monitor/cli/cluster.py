@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.printing import print_json, print_table
+from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.cluster.reports import FleetStatus, NodeStatus
@@ -48,7 +49,7 @@ def up(
     if warning:
         typer.echo(f"oddwatch: {warning}", err=True)
     print(
-        f"coordinator {generation} shares out {len(book.demands())} cameras; "
+        f"coordinator {generation} shares out {counted(len(book.demands()), 'camera')}; "
         "see: oddwatch cluster status"
     )
 
@@ -108,7 +109,7 @@ def down(address: AT = "auto") -> None:
 
     with connected(address) as ray:
         count = Fleet(ray).down()
-    print(f"ended on {count} node(s)")
+    print(f"ended on {counted(count, 'node')}")
 
 
 @app.command("api")
@@ -161,7 +162,7 @@ def _tell(found: "FleetStatus") -> None:
             print(f"{node.node}: {warning}")
         if not node.current:
             print(f"{node.node}: still has an earlier configuration")
-    print(f"{len(found.where)} cameras have a node, {found.moves} moves so far")
+    print(f"{counted(len(found.where), 'camera')} placed, {counted(found.moves, 'move')} so far")
     for camera, why in sorted(found.waiting.items()):
         print(f"{camera} waits: {why}")
 

@@ -28,6 +28,7 @@ from monitor.cluster.telling import Telling
 log = logging.getLogger(__name__)
 
 COORDINATOR = "oddwatch-coordinator"
+AGENT = "oddwatch-agent-"  # and the node's number
 NODE_LABEL = "oddwatch-node"
 EVERY_S = 2.0
 PATIENT_S = 5.0  # for an answer of the coordinator
@@ -89,10 +90,6 @@ class CoordinatorActor:
         """Of its process."""
         return os.getpid()
 
-    def agents(self) -> list[str]:
-        """Names of their actors."""
-        return list(self._agents)
-
     def end(self) -> None:
         """Give no more orders and start no more agents."""
         self._ending.set()
@@ -119,7 +116,7 @@ class CoordinatorActor:
             if not found["Alive"]:
                 self._agents = {k: v for k, v in self._agents.items() if found["NodeID"] not in k}
                 continue
-            actor = f"oddwatch-agent-{found['NodeID']}"
+            actor = f"{AGENT}{found['NodeID']}"
             labels = dict(found.get("Labels") or {})
             name = labels.get(NODE_LABEL) or found["NodeManagerHostname"]
             name = f"{name}-{found['NodeID'][:6]}" if name in names else name

@@ -102,6 +102,7 @@ class Asking(threading.Thread):
         self._comparison = Comparison()
         self._watched: tuple[int, tuple[str, ...]] = (0, ())
         self.text = ""
+        self.refused = False  # its engine goes on with an earlier file
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -141,7 +142,7 @@ class Asking(threading.Thread):
         told = orders_in(self._config).cameras
         self.text = self._comparison.text(time.monotonic(), pid, told, answer)
         if not answer.silence:
-            self._watched = pid, tuple(answer.cameras)
+            self._watched, self.refused = (pid, tuple(answer.cameras)), bool(answer.refused)
 
 
 async def ask(client: "Client") -> tuple[Answer, float]:

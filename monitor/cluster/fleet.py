@@ -7,7 +7,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from monitor.cluster.actors import COORDINATOR, CoordinatorActor
+from monitor.cluster.actors import AGENT, COORDINATOR, CoordinatorActor
 from monitor.cluster.bookshelf import put_book
 from monitor.cluster.ray_link import NAMESPACE
 from monitor.cluster.reports import FleetStatus
@@ -75,22 +75,49 @@ class Fleet:
             raise UsageError(refused)
 
     def down(self) -> int:
-        """End all engines and actors; how many nodes there were."""
-        coordinator = self._coordinator()
-        self._ask(coordinator.end.remote())
-        names = self._ask(coordinator.agents.remote())
-        agents = []
-        for name in names:
-            try:
-                agents.append(self._ray.get_actor(name, namespace=NAMESPACE))
-            except ValueError:
-                continue
-        self._ray.wait(
-            [agent.stop.remote() for agent in agents], num_returns=len(agents), timeout=STOP_S
-        ) if agents else None
-        for actor in [*agents, coordinator]:
-            self._ray.kill(actor)
+        """End all engines and actors; how many nodes there were.
+
+        Raises:
+            ClusterError: Nothing runs there, or a node does not say that its engine has ended.
+        """
+        agents = self._agents()
+        coordinator = self._find() if agents else self._coordinator()
+        if coordinator is not None:
+            with suppress(ClusterError):  # one that hangs would start agents once it does not
+                self._ask(coordinator.end.remote())
+            self._ray.kill(coordinator)
+        silent = self._stop(agents)
+        for agent in agents:
+            self._ray.kill(agent)
+        if silent:
+            raise ClusterError(
+                f"{silent} of {len(agents)} nodes do not say that their engine has ended, and it "
+                "may go on; to be sure, run there: pkill -f monitor.cluster.keeper"
+            )
         return len(agents)
+
+    def _agents(self) -> list[Any]:
+        """As Ray knows them: a coordinator that hangs, or is gone, need not say."""
+        found = []
+        for name in self._ray.util.list_named_actors():
+            if name.startswith(AGENT):
+                with suppress(ValueError):  # gone meanwhile
+                    found.append(self._ray.get_actor(name, namespace=NAMESPACE))
+        return found
+
+    def _stop(self, agents: list[Any]) -> int:
+        """End their engines; how many did not say that it has."""
+        if not agents:
+            return 0
+        asked = [agent.stop.remote() for agent in agents]
+        done, _ = self._ray.wait(asked, num_returns=len(asked), timeout=STOP_S)
+        silent = len(asked) - len(done)
+        for reference in done:
+            try:
+                self._ray.get(reference)
+            except self._ray.exceptions.RayError:
+                silent += 1
+        return silent
 
     def _coordinator(self) -> Any:
         found = self._find()

@@ -4,6 +4,7 @@
 
 It goes on when the agent that started it, the coordinator or all of Ray is gone. It watches
 FOLDER/node.toml: where the file changes the engine reads it again, where it goes the engine ends.
+What stands in FOLDER/keeper.json is for itself, and holds from when it is written.
 """
 
 import contextlib
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ ENDED = "ended"  # this file in the folder ends a keeper, or keeps one from star
 STEP_S = 0.5
 FORWARD_S = 2.0
 LONGEST_WAIT_S = 60.0  # between starts of an engine that dies
+RELOAD_S = 60.0  # till a file that was refused is told again: the cause may lie outside it
 SERVED_S = 10.0  # an engine that answered so long is well; how earlier ones ended is forgotten
 TAIL_BYTES, LONGEST_LINE = 8192, 400  # of the engine's log; characters
 STOP_S = 30.0  # an engine writes everything within 15 s, then it is killed
@@ -53,9 +56,9 @@ class KeeperState:
 class Keeper:
     """Call `step` twice a second."""
 
-    def __init__(self, folder: Path, command: list[str]) -> None:
+    def __init__(self, folder: Path, command: Sequence[str] = ()) -> None:
         self.folder = folder
-        self._command = command
+        self.command = command  # of its next engine
         self._config = folder / "node.toml"
         self._events = folder / "out" / "events.db"
         self._child: subprocess.Popen[bytes] | None = None
@@ -63,13 +66,14 @@ class Keeper:
         self._known = self._stamp() if self._pid else 0
         self._serves_s: float | None = None  # since when it answers
         self._again_s = 0.0
+        self._told_s = 0.0  # when it was last told to read its file
         self._fails = 0
         self._logged = 0  # bytes in the log as it started
         self.starts = 0
         self.text = ""  # how the last one ended, until one is well
 
-    def step(self, now_s: float) -> None:
-        """Start, end or reload the engine, if that is due."""
+    def step(self, now_s: float, *, refused: bool = False) -> None:
+        """Start, end or reload the engine, if that is due; `refused`: it goes by an older file."""
         wanted = self._stamp()
         alive = self._alive()
         if self._pid and not alive:
@@ -79,9 +83,9 @@ class Keeper:
             self._signal(signal.SIGTERM)
         elif wanted and not alive and now_s >= self._again_s:
             self._start(wanted)
-        elif wanted and alive and wanted != self._known and self.url():
+        elif wanted and self.url() and (wanted != self._known or self._again(now_s, refused)):
             self._signal(signal.SIGHUP)
-            self._known = wanted
+            self._known, self._told_s = wanted, now_s
 
     def state(self) -> EngineState:
         """How the engine is."""
@@ -112,6 +116,9 @@ class Keeper:
             time.sleep(0.1)
         self._signal(signal.SIGKILL)
 
+    def _again(self, now_s: float, refused: bool) -> bool:  # noqa: FBT001
+        return refused and now_s - self._told_s >= RELOAD_S
+
     def _judge(self, now_s: float, wanted: int) -> None:
         """Forget how engines ended, once one is well or there is another file to start with."""
         if not (self._pid and self.url()):
@@ -128,9 +135,9 @@ class Keeper:
         with (self.folder / "engine.log").open("ab") as sink:
             self._logged = sink.tell()
             self._child = subprocess.Popen(  # noqa: S603  this very program
-                [*self._command, str(self._config)]
-                if "--headless" not in self._command
-                else [*self._command[:-1], str(self._config), "--headless"],
+                [*self.command, str(self._config)]
+                if "--headless" not in self.command
+                else [*self.command[:-1], str(self._config), "--headless"],
                 stdin=subprocess.DEVNULL,
                 stdout=sink,
                 stderr=sink,
@@ -208,20 +215,20 @@ def main(folder: Path) -> int:
         return 1
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
-    told = json.loads((folder / "keeper.json").read_text())
-    told["store"] = resolved(told["store"], "store")
-    keeper = Keeper(folder, told["command"])
+    noted = (folder / "keeper.json").read_text()
+    keeper = Keeper(folder)
+    forwarding = _take(keeper, json.loads(noted), None)
     asking = Asking(keeper)
     asking.start()
-    forwarding = _Forwarding(keeper, told) if told["store"] else None
-    if forwarding is not None:
-        forwarding.start()
     ending = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ending.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     while not ending.wait(STEP_S) and not (folder / ENDED).exists():
-        keeper.step(time.monotonic())
+        with contextlib.suppress(OSError, ValueError):  # away, or by another hand
+            if (text := (folder / "keeper.json").read_text()) != noted:
+                forwarding, noted = _take(keeper, json.loads(text), forwarding), text
+        keeper.step(time.monotonic(), refused=asking.refused)
         _tell(keeper, asking, forwarding)
     keeper.stop()
     if forwarding is not None:  # what the engine wrote last
@@ -230,6 +237,19 @@ def main(folder: Path) -> int:
         forwarding.once()
     (folder / "state.json").unlink(missing_ok=True)
     return 0
+
+
+def _take(keeper: Keeper, told: dict[str, Any], before: _Forwarding | None) -> _Forwarding | None:
+    """Go by what it is told; a step that hangs in the database of before is not waited for."""
+    if before is not None:
+        before.ending.set()
+    keeper.command = told["command"]
+    store = resolved(told["store"], "store")
+    if not store:
+        return None
+    forwarding = _Forwarding(keeper, told | {"store": store})
+    forwarding.start()
+    return forwarding
 
 
 def _tell(keeper: Keeper, asking: Asking, forwarding: _Forwarding | None) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.cli.far import with_address
 from monitor.cluster import fleet
+from monitor.cluster.actors import AGENT
 from monitor.cluster.fleet import Fleet
 from monitor.cluster.ray_link import connect, load_ray
 from monitor.errors import ClusterError, UsageError
@@ -101,55 +102,90 @@ class Actor:
             setattr(self, name, SimpleNamespace(remote=lambda *_, answer=answer: answer))
 
 
-def ray_with(found: object, begun: object = None) -> SimpleNamespace:
-    def get_actor(_name: str, *, namespace: str) -> object:
+class Fleetlike:
+    """Ray with a coordinator and agents, or without."""
+
+    exceptions = SimpleNamespace(RayError=RuntimeError)
+
+    def __init__(self, found: Actor | None, begun: Actor | None = None, **agents: Actor) -> None:
+        self._found, self._begun, self._agents = found, begun, agents
+        self.killed: list[object] = []
+        self.util = SimpleNamespace(list_named_actors=lambda: ["somebody else's", *agents])
+
+    def get_actor(self, name: str, *, namespace: str) -> Actor:
+        found = self._agents.get(name, self._found)
         if found is None:
             raise ValueError(f"no such actor in {namespace}")
         return found
 
-    def begin(*_: object) -> object:
-        if begun is None:
-            raise ValueError("The name oddwatch-coordinator is already taken")
-        return begun
+    def remote(self, _: object) -> SimpleNamespace:
+        return SimpleNamespace(options=lambda **_: SimpleNamespace(remote=self._begin))
 
-    def get(answer: object, timeout: float) -> object:
+    def _begin(self, *_: object) -> Actor:
+        if self._begun is None:
+            raise ValueError("The name oddwatch-coordinator is already taken")
+        return self._begun
+
+    def get(self, answer: object, timeout: float = 0) -> object:
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    kind = SimpleNamespace(remote=begin)
+    def wait(self, asked: list[object], **_: object) -> tuple[list[object], list[object]]:
+        done = [answer for answer in asked if answer is not None]
+        return done, [answer for answer in asked if answer is None]
 
-    def kill(_: object) -> None:
-        nonlocal found
-        found = None
-
-    return SimpleNamespace(
-        get_actor=get_actor, get=get, kill=kill, exceptions=SimpleNamespace(RayError=RuntimeError),
-        remote=lambda _: SimpleNamespace(options=lambda **_: kind),
-    )  # fmt: skip
+    def kill(self, actor: object) -> None:
+        self._found = None if actor is self._found else self._found
+        self.killed.append(actor)
 
 
 def test_two_who_start_a_coordinator_at_once_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "put_book", lambda *_: None)
     with pytest.raises(ClusterError, match="somebody else starts a coordinator at this moment"):
-        Fleet(ray_with(None)).up(None)  # type: ignore[arg-type]
+        Fleet(Fleetlike(None)).up(None)  # type: ignore[arg-type]
 
 
 def test_a_coordinator_that_hangs_is_one_line_and_nodes_go_on() -> None:
     hanging = Actor(status=RuntimeError("Get timed out:\nsome object(s) not ready"))
     with pytest.raises(ClusterError, match=r"does not answer \(some object.*nodes go on") as got:
-        Fleet(ray_with(hanging)).status()  # type: ignore[arg-type]
+        Fleet(Fleetlike(hanging)).status()  # type: ignore[arg-type]
     assert "\n" not in str(got.value)
 
 
 def test_a_coordinator_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fleet, "put_book", lambda *_: None)
     hanging = Actor(generation=RuntimeError("Get timed out: some object(s) not ready"))
-    ray = ray_with(hanging, Actor(generation=7))
+    ray = Fleetlike(hanging, Actor(generation=7))
     assert Fleet(ray).up(None) > 7  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("coordinator", ["well", "hangs", "gone"])
+def test_a_fleet_is_taken_down_whatever_its_coordinator_does(coordinator: str) -> None:
+    agents = {f"{AGENT}{i}": Actor(stop=True) for i in range(2)}
+    hanging = RuntimeError("Get timed out")
+    found = Actor(end=hanging if coordinator == "hangs" else None)
+    ray = Fleetlike(None if coordinator == "gone" else found, **agents)
+    assert Fleet(ray).down() == 2  # type: ignore[arg-type]
+    killed = [] if coordinator == "gone" else [found]
+    assert ray.killed == [*killed, *agents.values()]
+
+
+def test_a_node_that_does_not_say_that_it_has_ended_is_told() -> None:
+    answers = {"well": True, "hangs": None, "fails": RuntimeError("its machine is gone")}
+    agents = {f"{AGENT}{name}": Actor(stop=answer) for name, answer in answers.items()}
+    ray = Fleetlike(Actor(end=None), **agents)
+    with pytest.raises(ClusterError, match="2 of 3 nodes do not say that their engine has ended"):
+        Fleet(ray).down()  # type: ignore[arg-type]
+    assert len(ray.killed) == 4
+
+
+def test_nothing_to_take_down_is_said() -> None:
+    with pytest.raises(ClusterError, match="no oddwatch runs on this cluster"):
+        Fleet(Fleetlike(None)).down()  # type: ignore[arg-type]
 
 
 def test_a_node_that_is_not_there_cannot_be_drained() -> None:
     refusing_one = Actor(drain="no node 'n9' was ever heard of; known are: n1")
     with pytest.raises(UsageError, match="no node 'n9' was ever heard of; known are: n1"):
-        Fleet(ray_with(refusing_one)).drain("n9")  # type: ignore[arg-type]
+        Fleet(Fleetlike(refusing_one)).drain("n9")  # type: ignore[arg-type]

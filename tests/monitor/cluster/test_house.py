@@ -6,9 +6,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psutil
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -114,6 +116,24 @@ def test_an_engine_that_dies_is_started_again_and_one_outlives_its_keeper(house:
     assert third is not None
     assert third.engine_pid == second.engine_pid
     assert third.starts == 0
+
+
+def test_another_command_and_store_hold_without_another_keeper(house: House) -> None:
+    house.apply(BOOK, ["door"], 1)
+    wait(lambda: state(house) == "running")
+    first = house.state()
+    assert first is not None
+    slower = (STUB[0], "-X", "utf8", *STUB[1:])
+    nowhere = BOOK.cluster.model_copy(update={"store": "nothing://shared"})
+    house.apply(replace(BOOK, engine=slower, cluster=nowhere), ["door"], 1)
+    (house.folder / "out" / "events.db").touch()
+    wait(lambda: (s := house.state()) and "forwarded" in s.text)  # it says why not
+    os.kill(first.engine_pid, signal.SIGKILL)
+    wait(lambda: (s := house.state()) and s.starts == 2 and s.engine == "running")
+    second = house.state()
+    assert second is not None
+    assert second.pid == first.pid
+    assert "-X" in psutil.Process(second.engine_pid).cmdline()
 
 
 def test_the_nodes_file_says_what_the_fleets_says(house: House) -> None:

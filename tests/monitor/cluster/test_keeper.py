@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 from pathlib import Path
 
@@ -42,9 +43,9 @@ class Trial:
         self.stamp += 1
         os.utime(config, ns=(self.stamp, self.stamp))
 
-    def run(self, seconds: float = 0.0) -> None:
+    def run(self, seconds: float = 0.0, *, refused: bool = False) -> None:
         for _ in range(1 + int(2 * seconds)):
-            self.keeper.step(self.now_s)
+            self.keeper.step(self.now_s, refused=refused)
             self.now_s += 0.5
 
     def serve(self) -> None:
@@ -99,6 +100,18 @@ def test_another_configuration_is_tried_at_once(trial: Trial) -> None:
     assert len(trial.engines) == 9
     assert trial.keeper.state() == "starting"
     assert trial.keeper.text  # till it is well
+
+
+def test_a_file_that_is_refused_is_told_again_since_what_it_lacks_may_come(trial: Trial) -> None:
+    trial.run()
+    trial.serve()
+    trial.write("b")
+    trial.run(30.0)
+    assert trial.signals == [signal.SIGHUP]
+    trial.run(95.0, refused=True)
+    assert trial.signals == [signal.SIGHUP] * 3  # one a minute
+    trial.run(95.0)
+    assert len(trial.signals) == 3
 
 
 def test_how_an_engine_ended_is_told_by_the_last_line_of_its_log(trial: Trial) -> None:
