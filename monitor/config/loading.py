@@ -12,6 +12,7 @@ from monitor.config.checks import check_settings
 from monitor.config.lines import Place, lines_of
 from monitor.config.problems import ConfigError, Problem, config_error, problems_of
 from monitor.config.settings import CONTROL, CameraSettings, NoticeSettings, Settings
+from monitor.names import shown
 
 
 def load_settings(path: Path) -> Settings:
@@ -40,6 +41,7 @@ def load_settings(path: Path) -> Settings:
     problems = list(check_settings(settings))
     if problems:
         raise _refusal(path, problems, data, lines)
+    _check_place(path.absolute().parent)
     return _anchored(settings, path.absolute().parent)
 
 
@@ -58,6 +60,15 @@ def load_cameras(path: Path) -> Settings:
 def no_camera(path: Path) -> str:
     """What is wrong with a file that names none."""
     return f"{path}: expected a camera to watch, found none; add a [[camera]] with name and url"
+
+
+def _check_place(folder: Path) -> None:
+    """Where paths are told from: stores, the API and notices say them as text."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        said = f"{shown(str(folder))}: the name of a configuration's folder has to be UTF-8"
+        raise ConfigError([f"{said}; rename it"]) from None
 
 
 def _read(path: Path) -> str:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import get_args
 
@@ -272,3 +273,14 @@ def test_settings_cannot_be_changed_afterwards() -> None:
 
 def test_the_runtimes_are_those_that_a_command_takes() -> None:
     assert get_args(EngineSettings.model_fields["runtime"].annotation) == NAMES
+
+
+def test_a_folder_whose_name_no_store_and_no_api_could_say_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "w.toml").write_text("")
+    with pytest.raises(ConfigError) as refused:
+        load_settings(folder / "w.toml")
+    assert refused.value.lines == [
+        f"{tmp_path}/caf\\udce9: the name of a configuration's folder has to be UTF-8; rename it"
+    ]
