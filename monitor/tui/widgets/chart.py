@@ -79,14 +79,15 @@ class _Canvas(Canvas):
     shade = Style()
 
     def render_line(self, y: int) -> Strip:
-        """Of a canvas without size, too."""
+        """Of a canvas without size, too, and of one that was resized and is not drawn anew yet."""
         strip = super().render_line(y)
         if 0 < y < self.size.height - 1:  # between the lines of the box
-            width = self.size.width - 2
+            width = strip.cell_length - 2  # as it was drawn, whatever its size is by now
             for begin, end in self.shaded:
                 first, last = 1 + int(begin * width), 1 + min(width, int(end * width) + 1)
-                before, inside, after = strip.divide([first, last, strip.cell_length])
-                strip = Strip.join([before, Strip(self._behind(inside)), after])
+                if first < last:
+                    before, inside, after = strip.divide([first, last, strip.cell_length])
+                    strip = Strip.join([before, Strip(self._behind(inside)), after])
         return strip.apply_style(self.rich_style)
 
     def _behind(self, strip: Strip) -> Iterator[Segment]:

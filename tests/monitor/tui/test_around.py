@@ -2,12 +2,17 @@
 
 import os
 
+import pytest
+
 from monitor.api.schema import Message, ScorePoint
+from monitor.tui.screens.alert import AlertScreen
 from monitor.tui.screens.alerts import AlertsScreen
 from monitor.tui.screens.ask import ChoiceScreen, TooSmallScreen
+from monitor.tui.screens.camera import CameraScreen
 from monitor.tui.screens.live import LiveScreen
 from monitor.tui.state.settings import load_settings
-from tests.monitor.tui.scripted import NOW, alert, busy_engine, camera, scripted
+from monitor.tui.widgets.chart import TEXTURE
+from tests.monitor.tui.scripted import NOW, alert, busy_engine, camera, scripted, wave
 from tests.monitor.tui.stage import dashboard, play, settle, text_of, until
 
 
@@ -19,6 +24,30 @@ def test_a_terminal_that_is_too_small_says_so_and_recovers():
         await until(pilot, lambda: isinstance(app.screen, LiveScreen))
 
     play(dashboard(busy_engine(6)), body)
+
+
+@pytest.mark.parametrize("number", [9, 100], ids=["open", "ended"])
+@pytest.mark.parametrize("page", [CameraScreen, AlertScreen])
+def test_a_curve_with_its_alerts_is_resized_up_and_down(page, number):
+    async def body(app, pilot):
+        seen = next(one for one in app.fleet.newest() if one.alert.id.endswith(f"{number:03d}"))
+        if page is AlertScreen:
+            app.open_alert(seen)
+        else:
+            app.open_camera(seen.site.cameras[seen.alert.camera])
+        await settle(app, pilot)
+        if page is CameraScreen:
+            await pilot.press("s")  # fifteen minutes, so that both are on it
+        for size in ((200, 50), (80, 24), (200, 24), (61, 50), (120, 40)):
+            await pilot.resize_terminal(*size)
+            app.screen.repaint()
+            await pilot.pause()
+            assert isinstance(app.screen, page)
+            assert TEXTURE in text_of(app)
+
+    engine = busy_engine(12)
+    engine.history = [*wave("yard 10"), *wave("north door 01", 1000)]
+    play(dashboard(engine), body, (80, 24))
 
 
 def test_what_is_chosen_is_remembered(tmp_path):
