@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from monitor.api.schema import Action, Label, Said
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
+from monitor.names import counted
 from monitor.tui.copies import copy_alert
 from monitor.tui.screens.ask import ChoiceScreen, LineScreen
 from monitor.tui.screens.page import Page
@@ -173,10 +174,14 @@ class Deeds:
         self._do(self._export, desk)
 
     async def _export(self, desk: Desk) -> None:
-        text = await desk.export()
+        done = await desk.export()
         path = Path.cwd() / f"alerts-{self._dashboard.wall().strftime('%Y%m%d-%H%M%S')}.csv"
-        write_atomically(path, text)
-        self._dashboard.tell(f"{text.count(chr(10)) - 1:,} alerts written to {path}", PATH_S)
+        write_atomically(path, done.text)
+        told = f"{counted(done.alerts, 'alert')} written to {path}"
+        if done.missing:
+            self._dashboard.fail(f"{told}; without those of {', '.join(done.missing)}: engine lost")
+        else:
+            self._dashboard.tell(told, PATH_S)
 
     def export_alert(self, seen: Seen) -> None:
         """This one, as a folder of files beside where the dashboard was started."""

@@ -5,7 +5,7 @@ Asks engines, but imports neither Textual nor HTTP.
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
@@ -18,7 +18,6 @@ from monitor.tui.state.words import LABELS
 
 PAGE = 100
 MOST_AT_ONCE = 500  # the API's limit
-MOST_EXPORTED = 10_000
 
 Phase = Literal["all", "open", "new", "seen", "true", "normal_here", "unsure"]
 PHASES: tuple[Phase, ...] = ("all", "open", "new", "seen", "true", "normal_here", "unsure")
@@ -75,6 +74,15 @@ class Step:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A table, how many alerts are in it, and the engines that could not be asked for theirs."""
+
+    text: str
+    alerts: int
+    missing: Sequence[str]
+
+
 @dataclass(slots=True)
 class Desk:
     """One page of alerts, of one engine or of several merged."""
@@ -97,7 +105,7 @@ class Desk:
         self.page = 0
 
     async def load(self) -> None:
-        """Ask for the page. Several engines are merged by asking each for all pages so far."""
+        """Ask for the page; of several engines all until its end is merged."""
         self.page = max(0, self.page)
         rows, self.total = await self._fetch(self.page * PAGE, PAGE)
         if not rows and self.page and self.total:
@@ -111,24 +119,20 @@ class Desk:
             asked = self.filters.wanted(source.site, limit=limit, offset=offset)
             page = await source.engine.alerts(asked)
             return [Seen(source.site, alert) for alert in page.alerts], page.total
-        merged: list[Seen] = []
-        total = 0
-        for source in self.sources:
-            if source.site.link == "lost":
-                continue
-            most = min(offset + limit, MOST_AT_ONCE)
-            page = await source.engine.alerts(
-                self.filters.wanted(source.site, limit=most, offset=0)
-            )
-            merged += [Seen(source.site, alert) for alert in page.alerts]
-            total += page.total
-        return self._sorted(merged)[offset : offset + limit], total
+        rows: list[Seen] = []
+        lists = self._lists(min(offset + limit, MOST_AT_ONCE))
+        async for seen in _merged(lists, self.filters.sort):
+            rows.append(seen)
+            if len(rows) == offset + limit:
+                break
+        return rows[offset:], sum(one.total for one in lists)
 
-    def _sorted(self, rows: list[Seen]) -> list[Seen]:
-        if self.filters.sort == "strongest":
-            return sorted(rows, key=lambda one: -(one.alert.strength or 0.0))
-        newest = self.filters.sort == "newest"
-        return sorted(rows, key=lambda one: one.alert.started_at, reverse=newest)
+    def _lists(self, block: int) -> "list[_Listed]":
+        return [_Listed(source, self.filters, block) for source in self._there()]
+
+    def _there(self) -> Sequence[Source]:
+        """Without engines that are lost; where all are, asking them says why."""
+        return [one for one in self.sources if one.site.link != "lost"] or self.sources
 
     def source_of(self, seen: Seen) -> Source:
         """Whom to ask about this alert."""
@@ -182,19 +186,66 @@ class Desk:
             place += step
         return None
 
-    async def export(self) -> str:
-        """All alerts that match, at most `MOST_EXPORTED`, as CSV."""
+    async def export(self) -> Exported:
+        """All alerts that match, as CSV."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        offset = 0
-        while offset < MOST_EXPORTED:
-            rows, total = await self._fetch(offset, MOST_AT_ONCE)
-            writer.writerows(_cells(row) for row in rows)
-            offset += len(rows)
-            if not rows or offset >= total:
-                break
-        return file.getvalue()
+        missing = [one.site.name for one in self.sources if one not in self._there()]
+        written: set[tuple[str, str]] = set()  # one comes again where one is raised meanwhile
+        async for seen in _merged(self._lists(MOST_AT_ONCE), self.filters.sort):
+            key = (seen.site.name, seen.alert.id)
+            if key not in written:
+                written.add(key)
+                writer.writerow(_cells(seen))
+        return Exported(file.getvalue(), len(written), missing)
+
+
+class _Listed:
+    """The alerts of one engine that match, in order, asked for block by block."""
+
+    def __init__(self, source: Source, filters: Filters, block: int) -> None:
+        self.total = 0
+        self._source = source
+        self._filters = filters
+        self._block = block
+
+    async def each(self) -> AsyncGenerator[Seen, None]:
+        """As many as there are, or as are taken."""
+        site, offset = self._source.site, 0
+        while True:
+            asked = self._filters.wanted(site, limit=self._block, offset=offset)
+            page = await self._source.engine.alerts(asked)
+            self.total = page.total
+            for alert in page.alerts:
+                yield Seen(site, alert)
+            offset += len(page.alerts)
+            if not page.alerts or offset >= page.total:
+                return
+
+
+async def _merged(lists: Sequence[_Listed], sort: Sort) -> AsyncGenerator[Seen, None]:
+    """Of several engines in the order that each has its own in."""
+    waiting: list[tuple[Seen, AsyncGenerator[Seen, None]]] = []
+    for one in lists:
+        stream = one.each()
+        if (first := await anext(stream, None)) is not None:
+            waiting.append((first, stream))
+    while waiting:
+        place = min(range(len(waiting)), key=lambda number: _rank(waiting[number][0], sort))
+        seen, stream = waiting[place]
+        yield seen
+        if (following := await anext(stream, None)) is not None:
+            waiting[place] = following, stream
+        else:
+            del waiting[place]
+
+
+def _rank(seen: Seen, sort: Sort) -> float:
+    if sort == "strongest":
+        return -(seen.alert.strength or 0.0)
+    began = seen.alert.started_at.timestamp()
+    return -began if sort == "newest" else began
 
 
 def _inverse(before: AlertView, said: Said) -> Said:

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from monitor.api.client import EngineGone
 from monitor.api.schema import Message, Said
 from monitor.errors import StoreError
 from monitor.tui.state.desk import Desk, Source
@@ -63,6 +64,41 @@ def test_two_engines_are_merged_by_time():
     assert [seen.site.name for seen in desk.rows] == ["a", "a"]
 
 
+def test_pages_of_several_engines_go_through_all_of_them():
+    first, second = made(1_500, name="a")[1], made(900, name="b")[1]
+    desk = Desk([first, second])
+    found = []
+    while desk.page < desk.pages:
+        asyncio.run(desk.load())
+        found += [(seen.site.name, seen.alert.id) for seen in desk.rows]
+        desk.page += 1
+    assert (desk.total, desk.pages, len(found), len(set(found))) == (2_400, 24, 2_400, 2_400)
+    desk.narrow(sort="oldest")
+    loaded(desk)
+    began = [seen.alert.started_at for seen in desk.rows]
+    assert began == sorted(began)
+
+
+def test_a_page_of_several_engines_asks_for_no_more_than_it_needs():
+    (one, first), (other, second) = made(1_500, name="a"), made(0, name="b")
+    desk = Desk([first, second], page=7)
+    loaded(desk)
+    assert [(asked.offset, asked.limit) for asked in one.asked] == [(0, 500), (500, 500)]
+    assert [(asked.offset, asked.limit) for asked in other.asked] == [(0, 500)]
+
+
+def test_engines_that_are_all_lost_are_said_to_be():
+    async def gone(_):
+        raise EngineGone("no engine there")
+
+    sources = [made(name=name)[1] for name in "ab"]
+    for source in sources:
+        source.site.lost("gone")
+        source.engine.alerts = gone
+    with pytest.raises(EngineGone):
+        loaded(Desk(sources))
+
+
 def test_what_was_said_is_taken_back_in_order():
     engine, source = made()
     desk = Desk([source])
@@ -109,7 +145,37 @@ def test_an_export_holds_all_that_match_and_no_formula():
     one = next(iter(engine.known))
     engine.known[one] = engine.known[one].model_copy(update={"note": '=HYPERLINK("x")'})
     desk = Desk([source])
-    lines = asyncio.run(desk.export()).splitlines()
-    assert len(lines) == 151
+    done = asyncio.run(desk.export())
+    lines = done.text.splitlines()
+    assert (len(lines), done.alerts, done.missing) == (151, 150, [])
     assert lines[0].startswith("engine,id,camera,started_at")
     assert "'=HYPERLINK" in lines[1]
+
+
+def test_an_export_of_several_engines_holds_all_and_names_the_engine_that_is_missing():
+    first, second = made(1_500, name="a")[1], made(12_000, name="b")[1]
+    desk = Desk([first, second])
+    done = asyncio.run(desk.export())
+    lines = done.text.splitlines()
+    assert (len(lines), done.alerts, done.missing) == (13_501, 13_500, [])
+    assert len(set(lines)) == 13_501
+    began = [line.split(",")[3] for line in lines[1:]]
+    assert began == sorted(began, reverse=True)
+    second.site.lost("gone")
+    done = asyncio.run(desk.export())
+    assert (done.alerts, done.missing) == (1_500, ["b"])
+
+
+def test_an_alert_that_comes_again_as_one_is_raised_is_exported_once():
+    engine, source = made(700)
+    answer = engine.alerts
+
+    async def raising(wanted):
+        page = await answer(wanted)
+        fresh = alert(9_000 + len(engine.asked), "cam 0", 1)
+        engine.known[fresh.id] = fresh
+        return page
+
+    engine.alerts = raising
+    done = asyncio.run(Desk([source]).export())
+    assert done.alerts == len(set(done.text.splitlines())) - 1 == 700
