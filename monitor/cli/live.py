@@ -92,7 +92,7 @@ def run_with_dashboard(config: Path) -> None:
     Leaving the dashboard asks whether the engine is to go on, if it still runs.
 
     Raises:
-        MonitorError: It cannot start, or what draws is not installed.
+        MonitorError: It cannot start, it failed meanwhile, or what draws is not installed.
     """
     refuse_without("the dashboard (--headless goes without)", DASHBOARD)
     refuse_without("the engine", ENGINE)
@@ -117,14 +117,23 @@ def run_with_dashboard(config: Path) -> None:
         )  # fmt: skip
     url = _wait_for(engine, folder, log)
     threading.Thread(target=engine.wait, daemon=True).start()  # it may end while the dashboard runs
-    if show([url], runs=lambda: engine.poll() is None):
+
+    def ended() -> str:
+        status = engine.poll()
+        done = f"the engine has ended (status {status}), nothing is watched; see {log}"
+        return "" if status is None else done
+
+    stop = show([url], ended=ended)
+    if how := ended():
+        if engine.returncode:
+            raise MonitorError(how)
+        print(how)
+    elif stop:
         print("stopping the engine ...", flush=True)
         engine.terminate()
         engine.wait()
-    elif engine.poll() is None:
-        print(f"the engine goes on (process {engine.pid}); oddwatch tui {folder} shows it again")
     else:
-        print(f"the engine has ended (status {engine.returncode}); see {log}")
+        print(f"the engine goes on (process {engine.pid}); oddwatch tui {folder} shows it again")
 
 
 def _wait_for(engine: "subprocess.Popen[bytes]", folder: Path, log: Path) -> str:

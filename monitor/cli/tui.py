@@ -128,12 +128,12 @@ def show(
     *,
     token: str = "",
     images: Images = Images.AUTO,
-    runs: Callable[[], bool] | None = None,
+    ended: Callable[[], str] | None = None,
 ) -> bool:
     """A dashboard of engines at these addresses or in these folders, until it is closed.
 
-    `runs`: whether the engine that this program started still does; a person is then asked,
-    and what this gives back is whether it shall be stopped.
+    `ended`: how the engine that this program started did, nothing while it runs; a person is then
+    asked, and what this gives back is whether it shall be stopped.
 
     Raises:
         UsageError: This is no terminal, an address is none, or a token cannot be read.
@@ -146,7 +146,7 @@ def show(
 
     held = secret(token)
     engines = [_client(place, held) for place in places]
-    dashboard = Dashboard(engines, images=images.value, settings=settings_path(), owned=runs)
+    dashboard = Dashboard(engines, images=images.value, settings=settings_path(), ended=ended)
     return _run(dashboard) == "stop"
 
 

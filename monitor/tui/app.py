@@ -83,11 +83,14 @@ class Dashboard(App[str]):
         *,
         images: Images = "half",
         settings: Path | None = None,
-        owned: Callable[[], bool] | None = None,
+        ended: Callable[[], str] | None = None,
         wall: Callable[[], datetime] = utc_now,
         mono: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`settings`: what remembers, or nothing does. `owned`: whether to ask when it closes."""
+        """`settings`: what remembers, or nothing does.
+
+        `ended`: of an engine that was started for it, how that ended; nothing while it runs.
+        """
         super().__init__()
         self.images: Images = images
         self.wall = wall
@@ -99,7 +102,7 @@ class Dashboard(App[str]):
         sources = [Source(link.engine, link.site) for link in self.links]
         self.desk = Desk(sources, self.remembered.filters())
         self.deeds = Deeds(self)
-        self._owned = owned
+        self._ended = ended
         self.alarm = Alarm(self, mono)
         self._beat = 0
         for theme in OWN:
@@ -140,6 +143,8 @@ class Dashboard(App[str]):
         self._beat += 1
         if not self.screen_stack:  # it begins, or ends
             return
+        if self._ended is not None:
+            self.links[0].site.ended = self._ended()
         if self.rings:
             self.alarm.tell()
         if isinstance(self.screen, Page) and self.screen.ready:
@@ -217,7 +222,7 @@ class Dashboard(App[str]):
 
     def action_leave(self) -> None:
         """Quit; ask first where an engine would end with it."""
-        if self._owned is None or not self._owned():
+        if not self._owns():
             self.exit("leave")
             return
         options = (
@@ -229,6 +234,10 @@ class Dashboard(App[str]):
         self.push_screen(
             ChoiceScreen(title, options), lambda answer: self.exit(answer) if answer else None
         )
+
+    def _owns(self) -> bool:
+        """Whether an engine runs that was started for it."""
+        return self._ended is not None and not self._ended()
 
     def action_light(self) -> None:
         """Our dark theme or our light one."""
@@ -248,8 +257,7 @@ class Dashboard(App[str]):
         for command in super().get_system_commands(screen):
             if command.title not in {"Quit", "Keys", "Screenshot"}:
                 yield command
-        asks = self._owned is not None and self._owned()
-        end = "Asks what becomes of the engine" if asks else "The engine goes on"
+        end = "Asks what becomes of the engine" if self._owns() else "No engine ends with it"
         yield SystemCommand("Quit", end, self.action_leave)
 
 

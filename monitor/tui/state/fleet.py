@@ -162,6 +162,8 @@ def connecting(site: Site) -> str:
 
 
 def _lost(site: Site) -> str:
+    if site.ended:
+        return site.ended
     if site.engine is None:
         return f"{site.link_text or 'no engine'}; trying again"
     at = clock(site.link_since)

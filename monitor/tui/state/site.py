@@ -97,6 +97,7 @@ class Site:
     link_text: str = ""
     link_since: datetime | None = None
     lost_how: LostHow = "gone"  # while it is lost
+    ended: str = ""  # how, of an engine that was started for this dashboard
     heard: float | None = None  # mono
     engine: EngineStatus | None = None
     cameras: dict[str, Camera] = field(default_factory=dict)

@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 
 from monitor.cli import live
-from monitor.errors import UsageError
+from monitor.errors import MonitorError, UsageError
 from tests.monitor.config.files import write
 from tests.monitor.hidden import hide
 
-RUNS, ENDS = "import time; time.sleep(60)", "raise SystemExit(7)"
+RUNS, ENDS, FAILS = "import time; time.sleep(60)", "pass", "raise SystemExit(7)"
 
 
 def closed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, *, stop: bool
-) -> tuple[bool, int | None]:
-    """Whether the engine ran as the dashboard closed, and its status after all."""
+) -> tuple[str, int | None]:
+    """How the engine had ended as the dashboard closed, and its status after all."""
     config = tmp_path / "watch.toml"
     config.write_text(f"""[engine]
 folder = "{tmp_path / "out"}"
@@ -28,20 +28,22 @@ url = "rtsp://127.0.0.1:9/"
 learn = "15 min"
 """)
     engine = subprocess.Popen([sys.executable, "-c", code])
-    known: list[bool] = []
+    known: list[str] = []
 
-    def show(_places: Sequence[str], *, runs: Callable[[], bool]) -> bool:
-        if code is ENDS:
+    def show(_places: Sequence[str], *, ended: Callable[[], str]) -> bool:
+        if code is not RUNS:
             engine.wait()
-        known.append(runs())
+        known.append(ended())
         return stop
 
     monkeypatch.setattr("monitor.cli.tui.show", show)
     monkeypatch.setattr(live, "_wait_for", lambda *_: "http://127.0.0.1:1")
     monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: engine)
-    live.run_with_dashboard(config)
-    status = engine.poll()
-    engine.kill()
+    try:
+        live.run_with_dashboard(config)
+        status = engine.poll()
+    finally:
+        engine.kill()
     return known[0], status
 
 
@@ -71,7 +73,7 @@ def test_what_is_not_installed_is_said_before_anything_starts(
 def test_an_engine_that_runs_is_asked_about_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert closed(tmp_path, monkeypatch, RUNS, stop=False) == (True, None)
+    assert closed(tmp_path, monkeypatch, RUNS, stop=False) == ("", None)
     said = capsys.readouterr().out
     assert "the engine goes on" in said
     assert f"oddwatch tui {tmp_path / 'out'} " in said
@@ -80,13 +82,24 @@ def test_an_engine_that_runs_is_asked_about_and_goes_on(
 def test_it_is_stopped_where_a_person_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert closed(tmp_path, monkeypatch, RUNS, stop=True) == (True, -15)
+    assert closed(tmp_path, monkeypatch, RUNS, stop=True) == ("", -15)
     assert capsys.readouterr().out == "stopping the engine ...\n"
 
 
-def test_one_that_ended_by_itself_is_not_said_to_go_on(
+@pytest.mark.parametrize("stop", [False, True])
+def test_one_that_failed_meanwhile_is_no_success(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, stop: bool
+) -> None:
+    log = tmp_path / "out" / "engine.log"
+    said = f"the engine has ended (status 7), nothing is watched; see {log}"
+    with pytest.raises(MonitorError) as failed:
+        closed(tmp_path, monkeypatch, FAILS, stop=stop)
+    assert str(failed.value) == said
+
+
+def test_one_that_was_stopped_by_somebody_is_not_said_to_go_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert closed(tmp_path, monkeypatch, ENDS, stop=False) == (False, 7)
-    said = capsys.readouterr().out
-    assert said == f"the engine has ended (status 7); see {tmp_path / 'out' / 'engine.log'}\n"
+    how, status = closed(tmp_path, monkeypatch, ENDS, stop=False)
+    assert (capsys.readouterr().out, status) == (f"{how}\n", 0)
+    assert how.startswith("the engine has ended (status 0), nothing is watched; see ")

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from monitor.api.client import EngineGone
 from monitor.api.schema import Message, ScorePoint
 from monitor.tui.screens.alert import AlertScreen
 from monitor.tui.screens.alerts import AlertsScreen
@@ -108,7 +109,7 @@ def test_closing_asks_where_an_engine_would_end_with_it():
         await until(pilot, lambda: isinstance(app.screen, ChoiceScreen))
         await pilot.press("down", "down", "enter")
 
-    app = dashboard(busy_engine(6), owned=lambda: True)
+    app = dashboard(busy_engine(6), ended=lambda: "")
     play(app, body)
     assert app.return_value == "stop"
     app = dashboard(busy_engine(6))
@@ -118,10 +119,30 @@ def test_closing_asks_where_an_engine_would_end_with_it():
 
     play(app, leave)
     assert app.return_value == "leave"
-    ended = dashboard(busy_engine(6), owned=lambda: False)  # nothing to ask about any more
+    ended = dashboard(
+        busy_engine(6), ended=lambda: "the engine has ended"
+    )  # nothing to ask about any more
     play(ended, leave)
     assert ended.return_value == "leave"
     assert ("closed",) in app.links[0].engine.done  # type: ignore[attr-defined]
+
+
+def test_an_own_engine_that_ended_is_not_said_to_be_tried_again():
+    how: list[str] = []
+
+    async def body(app, pilot):
+        assert "nothing is watched" not in text_of(app)
+        how.append("the engine has ended (status -9), nothing is watched; see ow/engine.log")
+        gone = EngineGone("no engine at http://127.0.0.1:8737: connection refused")
+        app.links[0].engine.refusal = gone
+        await app.links[0].engine.later.put(gone)
+        await until(pilot, lambda: how[0] in text_of(app))
+        assert "trying again" not in text_of(app)
+        await pilot.press("q")
+
+    app = dashboard(busy_engine(6), ended=lambda: "".join(how))
+    play(app, body)
+    assert app.return_value == "leave"
 
 
 def test_several_engines_stand_side_by_side():
