@@ -218,7 +218,8 @@ class Dashboard(App[str]):
             return
         focused = self.screen.focused
         text = (focused.HELP if focused is not None else None) or self.screen.HELP
-        self.push_screen(HelpScreen(text or "", dict(self.screen.active_bindings), self.palette))
+        keys = dict(self.screen.active_bindings)
+        self.push_screen(HelpScreen(text or "", keys, self.palette, self._leaving()))
 
     def action_leave(self) -> None:
         """Quit; ask first where an engine would end with it."""
@@ -239,6 +240,10 @@ class Dashboard(App[str]):
         """Whether an engine runs that was started for it."""
         return self._ended is not None and not self._ended()
 
+    def _leaving(self) -> str:
+        """What becomes of engines."""
+        return "asks what becomes of the engine" if self._owns() else "no engine ends with it"
+
     def action_light(self) -> None:
         """Our dark theme or our light one."""
         dark = self.current_theme.dark
@@ -257,8 +262,7 @@ class Dashboard(App[str]):
         for command in super().get_system_commands(screen):
             if command.title not in {"Quit", "Keys", "Screenshot"}:
                 yield command
-        end = "Asks what becomes of the engine" if self._owns() else "No engine ends with it"
-        yield SystemCommand("Quit", end, self.action_leave)
+        yield SystemCommand("Quit", self._leaving(), self.action_leave)
 
 
 def _site_name(url: str) -> str:

@@ -93,6 +93,10 @@ class AlertsScreen(Page):
         await asyncio.sleep(TYPED_S)
         await self._load()
 
+    async def _load_from_end(self) -> None:
+        await self._load()
+        self.table.move_cursor(row=self.table.row_count - 1)
+
     async def _load(self) -> None:
         try:
             await self.desk.load()
@@ -182,12 +186,16 @@ class AlertsScreen(Page):
         """Newest, oldest or strongest first."""
         self._narrow(sort=SORTS[(SORTS.index(self.desk.filters.sort) + 1) % len(SORTS)])
 
-    def action_turn(self, pages: int) -> None:
-        """The next page or the one before."""
+    def action_turn(self, pages: int, *, at_end: bool = False) -> None:
+        """The next page or the one before, from its first alert on or its last."""
         page = min(max(self.desk.page + pages, 0), self.desk.pages - 1)
         if page != self.desk.page:
             self.desk.page = page
-            self._ask()
+            self._ask(self._load_from_end if at_end else None)
+
+    @on(AlertTable.End)
+    def _turned(self, event: AlertTable.End) -> None:
+        self.action_turn(event.pages, at_end=event.pages < 0)
 
     def action_search(self) -> None:
         """Show the line to search by."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import ClassVar
 
 from rich.text import Text
 from textual.binding import Binding, BindingType
+from textual.message import Message
 from textual.widgets import DataTable
 from textual.widgets.data_table import CellDoesNotExist, RowKey
 
@@ -25,8 +27,9 @@ class AlertTable(DataTable[Text]):
 ## Alerts
 
 **/** searches in camera, reason and note as you type. **f** steps through states and labels,
-**c** narrows to the camera under the cursor, **d** to the last days, **o** sorts.
-**PgUp/PgDn** at the ends of the table, or **,** and **.**, turn the page.
+**c** narrows to the camera under the cursor, **d** to the last days, **s** sorts.
+**PgUp** and **PgDn** at the ends of the table, or **,** and **.**, turn the page.
+**enter** opens an alert, **o** its clip, **x** writes all that match into a file.
 
 **a** acknowledges, **t** says it was true, **n** that this is normal here, **y** that you are
 not sure, **e** writes a note, **u** takes back what you said last. What you label normal is
@@ -38,6 +41,12 @@ what the camera can learn from.
         Binding("g", "scroll_top", show=False),
         Binding("G", "scroll_bottom", show=False),
     ]
+
+    @dataclass
+    class End(Message):
+        """A page is to be turned: what is shown ends here."""
+
+        pages: int
 
     def __init__(self, *, several: bool) -> None:
         """`several`: engines, so that a camera needs its engine's name beside it."""
@@ -56,6 +65,20 @@ what the camera can learn from.
             if key is not None and key in self.rows:
                 self.move_cursor(row=self.get_row_index(key))
                 self.scroll_to(y=offset, animate=False)
+
+    def action_page_down(self) -> None:
+        """As far as is shown, then the next page."""
+        if self.cursor_row >= self.row_count - 1:
+            self.post_message(self.End(1))
+        else:
+            super().action_page_down()
+
+    def action_page_up(self) -> None:
+        """As far as is shown, then the page before."""
+        if self.cursor_row <= 0:
+            self.post_message(self.End(-1))
+        else:
+            super().action_page_up()
 
     def update(self, seen: Seen, palette: Palette) -> None:
         """The row of one alert; nothing where the page was turned meanwhile."""
