@@ -8,7 +8,7 @@ from monitor.api.client import EngineGone
 from monitor.api.schema import Message, ScorePoint
 from monitor.tui.screens.alert import AlertScreen
 from monitor.tui.screens.alerts import AlertsScreen
-from monitor.tui.screens.ask import ChoiceScreen, TooSmallScreen
+from monitor.tui.screens.ask import ChoiceScreen, LineScreen, TooSmallScreen
 from monitor.tui.screens.camera import CameraScreen
 from monitor.tui.screens.live import LiveScreen
 from monitor.tui.state.settings import load_settings
@@ -25,6 +25,22 @@ def test_a_terminal_that_is_too_small_says_so_and_recovers():
         await until(pilot, lambda: isinstance(app.screen, LiveScreen))
 
     play(dashboard(busy_engine(6)), body)
+
+
+def test_nothing_is_seen_through_what_says_that_it_is_too_small():
+    async def body(app, pilot):
+        app.open_alert(app.fleet.newest()[0])
+        await settle(app, pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: isinstance(app.screen, LineScreen))
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: "too small" in text_of(app))
+        words = " ".join(text_of(app).split())
+        assert words == "This terminal is too small. oddwatch needs 60 by 15 cells."
+        await pilot.resize_terminal(60, 20)
+        await until(pilot, lambda: isinstance(app.screen, LineScreen))
+
+    play(dashboard(busy_engine(6)), body, (60, 20))
 
 
 @pytest.mark.parametrize("number", [9, 100], ids=["open", "ended"])
@@ -157,6 +173,22 @@ def test_several_engines_stand_side_by_side():
     engines = [scripted([camera("door")], alerts=[alert(n, "door", 60)]) for n in (1, 2)]
     engines[0].url, engines[1].url = "http://north:1", "http://south:2"
     play(dashboard(*engines), body, (120, 30))
+
+
+def test_an_export_says_which_engine_is_missing_in_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    async def body(app, pilot):
+        app.fleet.sites[1].lost("gone")
+        app.deeds.export(app.desk)
+        await until(pilot, lambda: any("written" in note.message for note in app._notifications))
+        (file,) = tmp_path.glob("alerts-*.csv")
+        told = f"1 alert written to {file}; without those of south:2: engine lost"
+        assert told in [note.message for note in app._notifications]
+
+    engines = [scripted([camera("door")], alerts=[alert(n, "door", 60)]) for n in (1, 2)]
+    engines[0].url, engines[1].url = "http://north:1", "http://south:2"
+    play(dashboard(*engines), body)
 
 
 def test_a_storm_of_updates_leaves_the_keys_answering():
