@@ -216,7 +216,7 @@ def draw_line(camera: Camera, frame: Frame, palette: Palette) -> Line:
     look = camera.look
     tone = palette.tone(look.tone, bold=look is ALERT)
     name = max(10, min(32, (frame.width - 32) * 3 // 5))
-    fixed = 1 + 2 + 12 + name + 1 + 9
+    fixed = 1 + 2 + 12 + name + 1 + 1 + 9
     tail = _flow(camera, palette) if camera.current else [Segment(_last(camera), palette.dim)]
     tail_cells = 18 if frame.width >= 68 else 0
     tail = tail if tail_cells else []
@@ -230,6 +230,7 @@ def draw_line(camera: Camera, frame: Frame, palette: Palette) -> Line:
         words(frame.title, title, name),
         Segment(" "),
         *_between(camera, frame, palette, room),
+        Segment(" "),
         words(
             times(camera.score), _score(camera, palette, wide=False)[0].style or tone, 8, right=True
         ),

@@ -29,8 +29,8 @@ def tile(of):
     return "\n".join("".join(part.text for part in line) for line in lines)
 
 
-def line(of):
-    drawn = draw_line(of, Frame(100, 1, 300, selected=False, title="gate"), COLOURS)
+def line(of, width=100):
+    drawn = draw_line(of, Frame(width, 1, 300, selected=False, title="gate"), COLOURS)
     return "".join(part.text for part in drawn)
 
 
@@ -112,3 +112,10 @@ def test_an_answer_names_its_camera_once():
     gate = one()
     assert _answer(gate, "gate learns anew") == "gate learns anew"
     assert _answer(gate, "kept") == "gate: kept"
+
+
+@pytest.mark.parametrize("width", [58, 60, 80, 120])
+def test_a_reason_and_a_score_in_one_line_do_not_touch(width):
+    reason = "its model is being loaded: " + "a file with a name that fills the line " * 3
+    said = line(one(state="warmup", score=None, scored_at=None, reason=reason), width)
+    assert (len(said), "… no score " in said) == (width, True)
