@@ -63,6 +63,8 @@ class Dashboard(App[str]):
     }
     DEFAULT_MODE: ClassVar[str] = "live"
     rings = True  # whether an alert is more than something to be seen
+    refused: ClassVar[frozenset[str]] = frozenset()  # actions that are not told of
+    spare: ClassVar[frozenset[str]] = frozenset()  # those that the footer has no room for
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (36, "-tall")]  # noqa: RUF012
     COMMANDS: ClassVar = App.COMMANDS | {Commands}

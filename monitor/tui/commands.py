@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
+from monitor.tui.screens.page import action_name
 from monitor.tui.state.site import Camera
 
 if TYPE_CHECKING:
@@ -45,15 +46,20 @@ class Commands(Provider):
     def _dashboard(self) -> "Dashboard":
         return cast("Dashboard", self.app)
 
+    def _actions(self) -> list[tuple[str, str, str]]:
+        """Without what would be refused here."""
+        refused = self._dashboard.refused
+        return [one for one in ACTIONS if action_name(one[1]) not in refused]
+
     async def discover(self) -> Hits:
         """Before anything is typed: all actions."""
-        for name, action, key in ACTIONS:
+        for name, action, key in self._actions():
             yield DiscoveryHit(name, lambda action=action: self._run(action), help=_key(key))
 
     async def search(self, query: str) -> Hits:
         """Those whose name matches."""
         matcher = self.matcher(query)
-        for name, action, key in ACTIONS:
+        for name, action, key in self._actions():
             score = matcher.match(name)
             if score > 0:
                 shown = matcher.highlight(name)

@@ -15,6 +15,10 @@ from monitor.tui.state.recording import Recording
 from monitor.tui.state.words import TIMES, clock, when
 
 MARGIN_S = 0.5  # between here and an alert that counts as another
+REFUSED = frozenset(  # actions: nothing can be changed of what was
+    ("acknowledge", "label", "note", "pin", "undo", "mute", "pause", "relearn", "snapshot")
+)
+SPARE = frozenset(("density", "span", "level", "heat"))  # less wanted than what moves in time
 STEP_S, STRIDE_S = 5.0, 30.0  # of a short one; of a long one a hundredth, and a twentieth
 
 
@@ -91,6 +95,8 @@ class ReplayDashboard(Dashboard):
     """Same screens, same view-model; space plays, comma and full stop step."""
 
     rings = False
+    refused = REFUSED
+    spare = SPARE
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "play", "Play"),
         Binding("comma", "step(-1)", "Back", key_display=","),

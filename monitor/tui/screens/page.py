@@ -5,9 +5,11 @@ and by name in the command palette.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
+from textual.binding import ActiveBinding
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -20,6 +22,15 @@ from monitor.tui.widgets.bars import Banner, TopLine
 
 if TYPE_CHECKING:
     from monitor.tui.app import Dashboard
+
+
+def action_name(action: str) -> str:
+    """Without what it is called with."""
+    return action.partition("(")[0]
+
+
+def _less_shown(active: ActiveBinding) -> ActiveBinding:
+    return active._replace(binding=replace(active.binding, show=False))
 
 
 class Page(Screen[None]):
@@ -44,6 +55,16 @@ class Page(Screen[None]):
         if timeline is not None:
             yield timeline
         yield Footer(show_command_palette=False)
+
+    @property
+    def active_bindings(self) -> dict[str, ActiveBinding]:
+        """What footer and help tell of: nothing that would be refused here."""
+        app = self.dashboard
+        return {
+            key: _less_shown(active) if action_name(active.binding.action) in app.spare else active
+            for key, active in super().active_bindings.items()
+            if action_name(active.binding.action) not in app.refused
+        }
 
     def parts(self) -> "list[Widget] | ComposeResult":
         """A screen's own widgets."""

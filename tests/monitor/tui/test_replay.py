@@ -5,11 +5,12 @@ import pytest
 
 from monitor.api.schema import AlertWanted, Said
 from monitor.errors import DataSetError, UsageError
+from monitor.tui.commands import Commands
 from monitor.tui.replay import Replay
 from monitor.tui.replay_app import ReplayDashboard
 from monitor.tui.state.recording import ORIGIN
 from monitor.tui.state.result import read_result
-from tests.monitor.tui.stage import play, text_of, until
+from tests.monitor.tui.stage import play, settle, text_of, until
 
 
 @pytest.fixture
@@ -114,3 +115,38 @@ def test_the_line_of_time_is_scrubbed(folder):
         await until(pilot, lambda: any("replay" in n.message for n in app._notifications))
 
     play(ReplayDashboard(read_result(folder)), body, (100, 30))
+
+
+def test_the_footer_has_room_for_what_a_replay_does_and_none_for_what_it_refuses(folder):
+    async def body(app, pilot):
+        app.replay.playing = False
+        app.seek(25)
+        await until(pilot, lambda: app.fleet.sites[0].alerting() == 1)
+        for keys, others in ((), 4), (("2",), 4), (("3",), 4), (("4",), 4), (("1", "enter"), 3):
+            for key in keys:
+                await pilot.press(key)
+                await settle(app, pilot)
+            footer = text_of(app).splitlines()[-1]
+            told = ("space Play", ", Back", ". On", "] Next alert")[:others]
+            for part in (*(told if keys != ("2",) else told[::3]), "? Help", "q Quit"):
+                assert part in footer
+            for word in ("Ack", "Mute", "True", "Note", "Pause"):
+                assert word not in footer
+        await pilot.press("m")  # told all the same, to who presses it
+        await pilot.press("enter")
+        await until(pilot, lambda: any("replay" in n.message for n in app._notifications))
+
+    play(ReplayDashboard(read_result(folder)), body, (80, 24))
+
+
+def test_the_palette_offers_nothing_that_a_replay_refuses(folder):
+    async def names(app):
+        commands = Commands(app.screen)
+        return [hit.text async for hit in commands.discover()]
+
+    async def body(app, pilot):
+        found = await names(app)
+        assert "Export the alerts that match as CSV" in found
+        assert not [one for one in found if "label" in one.lower() or "Mute" in one]
+
+    play(ReplayDashboard(read_result(folder)), body)
