@@ -309,10 +309,13 @@ def _query(
 ) -> "AlertQuery":
     from monitor.store import AlertQuery
 
+    begin, end = parse_time(since), parse_time(until)
+    if begin is not None and end is not None and end < begin:
+        raise UsageError(f"--until {until} is before --since {since}: nothing lies between")
     return AlertQuery(
         sources=tuple(source or ()),
-        since=parse_time(since),
-        until=parse_time(until),
+        since=begin,
+        until=end,
         is_open=is_open,
         acknowledged=acked,
         label=None if label is None else _known_label(label),

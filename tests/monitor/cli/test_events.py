@@ -114,6 +114,20 @@ def test_wrong_use_is_said(capsys: Capsys, folder: Path) -> None:
     assert "no alert begins with '01X'" in answer.err
 
 
+@pytest.mark.parametrize("command", ["list", "export"])
+def test_a_span_that_ends_before_it_begins_is_wrong_use(
+    capsys: Capsys, folder: Path, command: str
+) -> None:
+    words = ("events", command, "--store", folder, "--since", "5m", "--until")
+    answer = call(capsys, *words, "10m")
+    assert (answer.status, answer.out) == (2, "")
+    assert answer.err == "oddwatch: --until 10m is before --since 5m: nothing lies between\n"
+    assert call(capsys, *words, "1m").status == 0
+    noon = ("--since", "2026-03-01T12:00:06Z", "--until", "2026-03-01T12:00:06Z")
+    now = call(capsys, "events", "list", "--store", folder, "--json", *noon)
+    assert ids(now) == ["01HAAA"]  # what went on at one moment
+
+
 def test_csv_goes_to_standard_output_or_a_file(
     capsys: Capsys, folder: Path, tmp_path: Path
 ) -> None:
