@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from datetime import datetime
+from math import inf
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +16,7 @@ from monitor.api.schema import (
     Message,
     Said,
     ScorePoint,
+    Sort,
 )
 from monitor.errors import UsageError
 from monitor.tui.state.recording import Recording
@@ -82,11 +84,8 @@ class Replay:
 
     async def alerts(self, wanted: AlertWanted = EVERY) -> AlertPage:
         """Those that have begun."""
-        found = [a for a in self.recording.alerts_until(self.position_s) if _matches(a, wanted)]
-        if wanted.sort == "strongest":
-            found.sort(key=lambda alert: -(alert.strength or 0.0))
-        else:
-            found.sort(key=lambda alert: alert.started_at, reverse=wanted.sort == "newest")
+        begun = self.recording.alerts_until(self.position_s)
+        found = in_order((alert for alert in begun if matches(alert, wanted)), wanted.sort)
         part = found[wanted.offset : wanted.offset + wanted.limit]
         return AlertPage(total=len(found), offset=wanted.offset, alerts=part)
 
@@ -126,13 +125,34 @@ def _refuse() -> NoReturn:
     raise UsageError("this is a replay: nothing can be changed in it")
 
 
-def _matches(alert: AlertView, wanted: AlertWanted) -> bool:
-    text = wanted.text.lower()
-    return (
-        (wanted.camera is None or alert.camera == wanted.camera)
-        and (wanted.open is None or (alert.phase != "end") == wanted.open)
-        and (wanted.acknowledged is None or not wanted.acknowledged)
-        and wanted.label is None
-        and (wanted.since is None or alert.ended_at >= wanted.since)
-        and text in f"{alert.camera} {alert.reason}".lower()
+def matches(alert: AlertView, wanted: AlertWanted) -> bool:
+    """Whether a store would find it (`store_query`): cameras of what was have no tags."""
+    said = "\n".join((alert.id, alert.camera, alert.reason, alert.region, alert.note)).lower()
+    narrowing = (
+        (wanted.camera, alert.camera),
+        (wanted.open, alert.phase != "end"),
+        (wanted.acknowledged, alert.acknowledged_at is not None),
+        (wanted.label, alert.label),
+        (wanted.labelled, alert.label is not None),
+        (wanted.pinned, alert.pinned),
     )
+    return (
+        all(asked is None or asked == own for asked, own in narrowing)
+        and not wanted.tag
+        and (wanted.since is None or alert.ended_at >= wanted.since)
+        and (wanted.until is None or alert.started_at < wanted.until)
+        and all(word in said for word in wanted.text.lower().split())
+    )
+
+
+def in_order(found: Iterable[AlertView], sort: Sort) -> list[AlertView]:
+    """As a store sorts; when one was last changed is not known here, so `changed` is newest."""
+    oldest = sorted(found, key=lambda alert: (alert.started_at, alert.id))
+    if sort == "oldest":
+        return oldest
+    newest = oldest[::-1]
+    if sort == "strongest":
+        newest.sort(
+            key=lambda alert: -inf if alert.strength is None else alert.strength, reverse=True
+        )
+    return newest
