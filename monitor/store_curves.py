@@ -5,7 +5,7 @@ What a curve of last week is drawn from. 120 bytes a minute, so a camera takes 7
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import sqlalchemy as sa
@@ -26,6 +26,11 @@ class Minute:
     camera: str
     at: datetime  # aware, its first second
     levels: NDArray[np.float16]
+
+    @property
+    def scored(self) -> NDArray[np.intp]:
+        """Its seconds, from 0 on, that have a score."""
+        return np.flatnonzero(~np.isnan(self.levels))
 
 
 def minutes_of(camera: str, readings: Iterable[tuple[datetime, float]]) -> list[Minute]:
@@ -70,10 +75,14 @@ class Curves:
         return [Minute(row.camera, _moment(row.minute), _levels(row.levels)) for row in rows]
 
     def newest(self) -> datetime | None:
-        """The end of the newest minute."""
+        """The end of the newest second that was scored."""
         with self._database.read() as connection:
-            minute = connection.scalar(sa.select(sa.func.max(curves.c.minute)))
-        return None if minute is None else _moment(minute + 1)
+            number = connection.scalar(sa.select(sa.func.max(curves.c.minute)))
+        if number is None:
+            return None
+        at = _moment(number)
+        ends = [int(second) + 1 for minute in self.find(at, at) for second in minute.scored[-1:]]
+        return at + timedelta(seconds=max(ends, default=0))
 
     def prune(self, before: datetime) -> int:
         """Forget whole minutes before; how many."""

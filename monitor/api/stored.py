@@ -4,8 +4,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-
 from monitor.api.schema import AlertView, AlertWanted, CameraStatus, ScorePoint
 from monitor.errors import MonitorError
 from monitor.store import AlertQuery, Store, StoredAlert
@@ -89,7 +87,7 @@ def kept_scores(store: Store, camera: str, since: datetime, until: datetime) -> 
     return [
         ScorePoint(camera=camera, at=at, score=float(minute.levels[second]))
         for minute in store.curves.find(since, until, camera)
-        for second in np.flatnonzero(~np.isnan(minute.levels)).tolist()
+        for second in minute.scored.tolist()
         if since <= (at := minute.at + timedelta(seconds=second)) < until
     ]
 

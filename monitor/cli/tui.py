@@ -48,7 +48,11 @@ def tui(
     ] = "",
     since: Annotated[
         str | None,
-        typer.Option("--from", metavar="TIME", help="Of a store: 2026-03-01T18:00, or 2h ago."),
+        typer.Option(
+            "--from",
+            metavar="TIME",
+            help="Of a store: 2026-03-01T18:00, or 2h ago; else the last hour.",
+        ),
     ] = None,
     until: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="As --from; else its newest score.")

@@ -59,8 +59,14 @@ def test_a_span_of_one_camera_is_found_in_order(store: Store) -> None:
         store.curves.keep(minutes_of("yard", readings((60 * minute, 9))))
     found = store.curves.find(NOON + timedelta(seconds=90), NOON + timedelta(seconds=120), "door")
     assert [known(minute)[0] for minute in found] == [1.0, 2.0]
-    assert store.curves.newest() == NOON + timedelta(minutes=4)
     assert len(store.curves.find(NOON, NOON + timedelta(hours=1), most=3)) == 3
+
+
+def test_the_newest_is_the_last_second_of_any_camera_and_not_its_minute(store: Store) -> None:
+    assert store.curves.newest() is None
+    store.curves.keep(minutes_of("door", readings((3, 0.5), (68, 0.5))))
+    store.curves.keep(minutes_of("yard", readings((59, 0.5), (62, 0.5))))
+    assert store.curves.newest() == NOON + timedelta(seconds=69)
 
 
 def test_curves_go_with_the_days_that_evidence_is_kept(store: Store, tmp_path: Path) -> None:

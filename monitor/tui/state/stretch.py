@@ -18,7 +18,7 @@ from monitor.store import AlertQuery, HealthEvent, Store, StoredAlert
 from monitor.store_curves import MINUTE_S, Minute
 from monitor.tui.state.recording import Facts, Recording, Track
 
-DEFAULT = timedelta(hours=1)  # before the newest score, where nobody says which
+DEFAULT = timedelta(hours=1)  # before the end, at most, where nobody says which
 MOST_MINUTES = 100_000  # of all cameras together: a day of 64, and 70 MB here
 
 
@@ -27,7 +27,8 @@ def read_stretch(
 ) -> Recording:
     """What a store has between two moments; `home` is the folder that evidence lies in.
 
-    Without a beginning an hour until the end, without an end until the newest score.
+    Without an end until the newest score; without a beginning from the first score of the hour
+    before that.
 
     Raises:
         DataSetError: There is nothing in that span, or more than can be played.
@@ -49,6 +50,8 @@ def read_stretch(
             f"{place}: from {_say(begin)} to {_say(end)} there are more than {MOST_MINUTES:,}"
             " minutes of all cameras together: choose a shorter stretch"
         )
+    if since is None:
+        begin = _first_score(minutes, begin, end)
     found = store.find(AlertQuery(since=begin, until=end, sort="oldest"), limit=None)
     ills = [_health_view(one) for one in store.health.between(begin, end)]
     tracks = _tracks(begin, minutes, [alert_view(one) for one in found], ills)
@@ -58,6 +61,14 @@ def read_stretch(
     facts = Facts(version=monitor.__version__)
     engine_ills = [ill for ill in ills if ill.camera is None]
     return Recording(place, begin, end_s, tracks, facts, engine_ills, _snapshots(found, home))
+
+
+def _first_score(minutes: Iterable[Minute], begin: datetime, end: datetime) -> datetime:
+    """Of a span; where it has none, its beginning."""
+    own = [(minute.at - begin).total_seconds() + minute.scored for minute in minutes]
+    seconds = np.concatenate([np.empty(0), *own])
+    inside = seconds[(seconds >= 0) & (seconds < (end - begin).total_seconds())]
+    return begin + timedelta(seconds=float(inside.min())) if len(inside) else begin
 
 
 def _tracks(

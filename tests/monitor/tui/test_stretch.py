@@ -76,9 +76,24 @@ def test_where_nothing_was_scored_that_is_said(store: Store, tmp_path: Path) -> 
 
 
 def test_the_last_hour_is_played_where_nobody_says_which(store: Store, tmp_path: Path) -> None:
+    store.curves.keep(minutes_of("door", [(at(s), 0.25) for s in range(600, 5000)]))
     recording = read_stretch(store, tmp_path, None, None)
-    assert recording.origin == at(600 - 3600)
-    assert recording.second(at(600)) == recording.end_s == 3600
+    assert (recording.origin, recording.end_s) == (at(5000 - 3600), 3600)
+    recording = read_stretch(store, tmp_path, None, at(4000))
+    assert (recording.origin, recording.end_s) == (at(400), 3600)
+
+
+def test_a_younger_store_is_played_from_its_first_score_to_its_last(tmp_path: Path) -> None:
+    with Store(tmp_path / "young.db") as young:
+        scored = [(at(s), 0.25) for s in range(10, 1388)]
+        young.curves.keep([*minutes_of("door", scored), *minutes_of("yard", scored[5:-5])])
+        recording = read_stretch(young, tmp_path, None, None)
+        assert (recording.origin, recording.moment(recording.end_s)) == (at(10), at(1388))
+        for second in (5, recording.end_s):
+            states = {one.state for one in recording.at(second, 0, speed=1).cameras}
+            assert states == {"running"}
+        named = read_stretch(young, tmp_path, at(-60), None)
+        assert (named.origin, named.moment(named.end_s)) == (at(-60), at(1388))
 
 
 @pytest.mark.parametrize(
