@@ -12,6 +12,7 @@ import typer
 
 from monitor.cli.events_lines import print_alert, row_of, say_p
 from monitor.cli.printing import print_json, print_table
+from monitor.config.spans import in_seconds
 from monitor.errors import SourceNotFoundError, StoreError, UsageError
 from monitor.moments import END, FIRST, in_utc
 
@@ -27,7 +28,7 @@ DEFAULT_FOLDER = Path("oddwatch-events")  # of files watched one by one
 ENGINE_FOLDER = Path("oddwatch")  # as in a configuration
 DATABASE = "events.db"
 MOST = 1_000_000_000  # rows: no database counts to 10^20
-SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}  # seconds
+AGO = re.compile(r"\s+ago\s*\Z", re.IGNORECASE)  # may be said after a span
 
 app = typer.Typer(rich_markup_mode=None)
 
@@ -339,7 +340,7 @@ def _known_sort(sort: str) -> "Sort":
 
 
 def parse_time(text: str | None) -> datetime | None:
-    """ISO 8601, local where it names no zone; or a span such as 90m, 24h, 7d before now.
+    """ISO 8601, local where it names no zone; or a span before now, such as 90m or 7 days ago.
 
     Raises:
         UsageError: If it is neither.
@@ -347,13 +348,12 @@ def parse_time(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        if span := re.fullmatch(r"(\d+(?:\.\d+)?)([smhdw])", text):
-            ago = timedelta(seconds=float(span[1]) * SPANS[span[2]])
-            return in_utc(datetime.now(UTC) - ago)
+        if (seconds := in_seconds(AGO.sub("", text))) is not None:
+            return in_utc(datetime.now(UTC) - timedelta(seconds=seconds))
         named = datetime.fromisoformat(text)
         return in_utc(named if named.tzinfo else named.astimezone())  # a naive one is local
     except (ValueError, OverflowError):
         raise UsageError(
-            f"time {text!r}: expected one such as 2026-03-01, 2026-03-01T18:00+01:00, 90m or 7d, "
-            f"of the years {FIRST.year} to {END.year - 1}"
+            f"time {text!r}: expected one such as 2026-03-01, 2026-03-01T18:00+01:00, 90m or 7d "
+            f"ago, of the years {FIRST.year} to {END.year - 1}"
         ) from None

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from monitor.cli.events import DATABASE, DEFAULT_FOLDER, SPANS
+from monitor.cli.events import DATABASE, DEFAULT_FOLDER
 from monitor.cli.quiet import quiet_sources
 from monitor.cli.stopping import stop_on_signals
+from monitor.config.spans import in_seconds
 from monitor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -167,8 +168,8 @@ def _refuse(options: Mapping[str, object], *, given: bool, needs: str) -> None:
 
 def _seconds(option: str, text: str) -> float:
     """500ms, 5s, 2m ... or seconds without a unit."""
-    span = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|[smhd]?)", text)
-    seconds = float(span[1]) * ({"ms": 0.001, "": 1} | SPANS)[span[2]] if span else 0.0
+    short = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms)?", text)
+    seconds = float(short[1]) * (0.001 if short[2] else 1) if short else in_seconds(text) or 0.0
     if not seconds > 0:
         raise UsageError(f"{option} {text!r}: expected a time such as 500ms, 5s or 2m")
     return seconds

@@ -7,6 +7,7 @@ UNITS_S = {
     **dict.fromkeys(("m", "min", "minute", "minutes"), 60.0),
     **dict.fromkeys(("h", "hour", "hours"), 3600.0),
     **dict.fromkeys(("d", "day", "days"), 86_400.0),
+    **dict.fromkeys(("w", "week", "weeks"), 604_800.0),
 }
 SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.ASCII)
 LONGEST_S = 30 * 86_400.0
@@ -18,10 +19,17 @@ def parse_span(text: str) -> float:
     Raises:
         ValueError: It is none, or not over 0 and at most 30 days; one line for people.
     """
-    match = SPAN.fullmatch(text.casefold())
-    if match is None or match[2] not in UNITS_S:
+    seconds = in_seconds(text)
+    if seconds is None:
         raise ValueError(f'expected a span of time such as "15 min", "2 h" or "90 s", got {text!r}')
-    seconds = float(match[1]) * UNITS_S[match[2]]
     if not 0 < seconds <= LONGEST_S:
         raise ValueError(f"expected a span of time over 0 and at most 30 days, got {text!r}")
     return seconds
+
+
+def in_seconds(text: str) -> float | None:
+    """The same, however long or short; None: it is no span."""
+    match = SPAN.fullmatch(text.casefold())
+    if match is None or match[2] not in UNITS_S:
+        return None
+    return float(match[1]) * UNITS_S[match[2]]

@@ -167,14 +167,28 @@ def test_alerts_keep_their_ids_when_a_later_phase_comes(capsys: Capsys, folder: 
 
 
 def test_times_are_moments_or_spans_before_now() -> None:
-    now = datetime.now(UTC)
     assert parse_time(None) is None
     assert parse_time("2026-03-01T13:00+01:00") == NOON
-    ago = parse_time("90m")
-    assert ago is not None
-    assert abs(now - timedelta(minutes=90) - ago) < timedelta(seconds=5)
     with pytest.raises(UsageError, match="'soon': expected one such as 2026-03-01"):
         parse_time("soon")
+
+
+@pytest.mark.parametrize(
+    "text", ["90m", "90m ago", "1.5h AGO", "1.5 hours ago", "90 min", " 5400 s  ago "]
+)
+def test_a_span_may_be_said_to_be_ago(text: str) -> None:
+    now = datetime.now(UTC)
+    ago = parse_time(text)
+    assert ago is not None
+    assert abs(now - timedelta(minutes=90) - ago) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    "text", ["ago", "2hago", "2h ago ago", "2026-03-01 ago", "-2h ago", "2 ago", "2 ago h"]
+)
+def test_what_is_no_span_is_not_ago(text: str) -> None:
+    with pytest.raises(UsageError, match="expected one such as"):
+        parse_time(text)
 
 
 @pytest.mark.parametrize(
