@@ -37,7 +37,10 @@ def calibrate(
     ] = None,
     watched: Annotated[
         str | None,
-        typer.Option(metavar="SPAN", help="--from-labels: time watched; else as the engine noted."),
+        typer.Option(
+            metavar="SPAN",
+            help="--from-labels: time watched, 12 h or 90 d; else as the engine noted.",
+        ),
     ] = None,
     false_alarms_per_day: Annotated[
         float | None,

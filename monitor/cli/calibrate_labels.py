@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from monitor.store import Labelled
 
 Told = tuple[list[str], dict[str, Any] | None, str]  # lines, for programs, the next command
+LONGEST_WATCHED_S = 100_000 * 86_400.0  # of all cameras together: 100 of them for years
 SHOWN = 10  # true alerts that would be lost, by name; more are counted
 
 
@@ -99,7 +100,7 @@ def _watched_s(wanted: FromLabels, digest: str) -> float:
 
     if wanted.watched is not None:
         try:
-            return parse_span(wanted.watched)
+            return parse_span(wanted.watched, LONGEST_WATCHED_S)
         except ValueError as error:
             raise UsageError(f"--watched {wanted.watched!r}: {error}") from None
     if "://" not in wanted.place:

@@ -10,20 +10,21 @@ UNITS_S = {
     **dict.fromkeys(("w", "week", "weeks"), 604_800.0),
 }
 SPAN = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*", re.ASCII)
-LONGEST_S = 30 * 86_400.0
+LONGEST_S = 30 * 86_400.0  # that a camera may be asked to learn
 
 
-def parse_span(text: str) -> float:
+def parse_span(text: str, longest_s: float = LONGEST_S) -> float:
     """Seconds of "15 min", "0.5 h" or "90s".
 
     Raises:
-        ValueError: It is none, or not over 0 and at most 30 days; one line for people.
+        ValueError: It is none, or not over 0 and at most the longest; one line for people.
     """
     seconds = in_seconds(text)
     if seconds is None:
         raise ValueError(f'expected a span of time such as "15 min", "2 h" or "90 s", got {text!r}')
-    if not 0 < seconds <= LONGEST_S:
-        raise ValueError(f"expected a span of time over 0 and at most 30 days, got {text!r}")
+    if not 0 < seconds <= longest_s:
+        most = f"{longest_s / UNITS_S['d']:,.0f} days"
+        raise ValueError(f"expected a span of time over 0 and at most {most}, got {text!r}")
     return seconds
 
 

@@ -70,6 +70,17 @@ def test_nobody_knows_how_long_was_watched(
     told = call(capsys, "calibrate", model, *words).lines[0]["calibration"]
     assert (told["labels"], told["lost"]) == (1, [])
     assert load_model(out).calibrated().footage_s > 3600
+    words = (
+        "--from-labels",
+        tmp_path,
+        "--watched",
+        "8 weeks",
+        "-o",
+        out,
+        "--json",
+    )  # eight cameras, a week
+    assert call(capsys, "calibrate", model, *words).status == 0
+    assert load_model(out).calibrated().footage_s > 56 * 86_400
     assert load_model(model).calibrated().rule.enter == enter
 
 
