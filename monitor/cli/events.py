@@ -15,6 +15,7 @@ from monitor.cli.printing import print_json, print_table
 from monitor.config.spans import in_seconds
 from monitor.errors import SourceNotFoundError, StoreError, UsageError
 from monitor.moments import END, FIRST, in_utc
+from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.store import AlertQuery, Label, Sort, Store, StoredAlert
@@ -66,7 +67,9 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="As --since; not
 IsOpen = Annotated[bool | None, typer.Option("--open/--ended", help="Only those that go on.")]
 Seen = Annotated[bool | None, typer.Option("--acked/--unacked", help="Only those seen.")]
 OfLabel = Annotated[str | None, typer.Option(help="true, normal_here or unsure.")]
-Text = Annotated[str, typer.Option(help="Only with these words in id, source, reason or note.")]
+Text = Annotated[
+    str, typer.Option(help="Only with these words in id, source, reason, region or note.")
+]
 Pinned = Annotated[bool | None, typer.Option("--pinned/--unpinned", help="Only those pinned.")]
 
 
@@ -251,7 +254,7 @@ def export_events(
         write_atomically(out, table.getvalue())
     except OSError as error:
         raise StoreError(f"{out}: cannot be written: {error.strerror or error}") from error
-    print(f"{len(found):,} alerts written to {out}", file=sys.stderr)
+    print(f"{counted(len(found), 'alert')} written to {out}", file=sys.stderr)
 
 
 def database(place: str | Path) -> str:

@@ -73,7 +73,9 @@ def watch(
     ] = None,
     origin: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="When the recording began; without it, now."),
+        typer.Option(
+            metavar="TIME", help="When the recording began, 2026-03-01T18:00; without it, now."
+        ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     runtime: Annotated[
