@@ -60,7 +60,7 @@ def connect(place: str, *, read_only: bool = False) -> sa.Engine:
 
 def chores(place: str) -> str:
     """What opening the database does first that may take minutes, in words; empty: nothing."""
-    path = database_file(_url(place))
+    path = file_of(place)
     if path is None or not path.is_file():
         return ""
     with one_line(place):
@@ -79,6 +79,15 @@ def database_file(url: sa.URL) -> Path | None:
     if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
         return None
     return Path(str(url.database))
+
+
+def file_of(place: str) -> Path | None:
+    """The file that a path or URL stands for; None: a server, or memory.
+
+    Raises:
+        StoreError: It is neither a path nor the URL of a database.
+    """
+    return database_file(_url(place))
 
 
 def _url(place: str) -> sa.URL:

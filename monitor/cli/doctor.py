@@ -8,7 +8,7 @@ import typer
 
 from monitor.cli.events import Place, database
 from monitor.cli.printing import print_json
-from monitor.errors import SourceNotFoundError
+from monitor.errors import SourceNotFoundError, UsageError
 
 
 def doctor(
@@ -36,7 +36,9 @@ def doctor(
     is_file = "://" not in path
     if is_file and not Path(path).is_file():
         raise SourceNotFoundError(f"{path}: no events there; name the database with --store")
-    home = folder or (Path(path).parent if is_file else Path())
+    if not is_file and folder is None:
+        raise UsageError("this database is on a server: name the evidence's folder with --folder")
+    home = folder or Path(path).parent
     engine = engine_of(Path(path)) if is_file else None
     with Store(path) as opened:
         findings = examine(opened, home, engine_runs=engine is not None or not is_file)

@@ -258,16 +258,21 @@ def export_events(
 
 
 def database(place: str | Path) -> str:
-    """The database that a path, a folder or a URL stands for."""
+    """The database that a path, a folder or a URL stands for; of a file its path."""
     text = str(place)
-    if "://" in text or not (Path(text).is_dir() or Path(text) == DEFAULT_FOLDER):
+    if "://" in text:
+        from monitor.store_schema import file_of
+
+        return str(file_of(text) or text)
+    if not (Path(text).is_dir() or Path(text) == DEFAULT_FOLDER):
         return text
     return str(Path(text) / DATABASE)
 
 
 def _home(place: str) -> Path:
     """What evidence paths are relative to."""
-    return Path() if "://" in place else Path(database(place)).parent
+    path = database(place)
+    return Path() if "://" in path else Path(path).parent
 
 
 def open_store(place: str, *, read_only: bool = False) -> "Store":

@@ -205,3 +205,22 @@ def test_a_limit_beyond_all_databases_is_refused(capsys: Capsys, folder: Path) -
     assert answer.status == 2
     assert "'--limit'" in answer.err
     assert "1000000000" in answer.err
+
+
+def test_doctor_looks_where_the_database_is_however_that_is_named(
+    capsys: Capsys,
+    folder: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    copy = elsewhere / "01JQ0000000000000000000000.jpg"
+    copy.write_bytes(b"a copy of a snapshot, of an alert that is not in this database")
+    monkeypatch.chdir(elsewhere)
+    url = f"sqlite:///{folder / 'events.db'}"
+    call(capsys, "doctor", "--store", url, "--fix")
+    assert copy.exists()
+    answer = call(capsys, "doctor", "--store", "postgresql://nowhere/events", "--fix")
+    assert (answer.status, "--folder" in answer.err) == (2, True)
+    missing = call(capsys, "doctor", "--store", f"sqlite:///{elsewhere / 'none.db'}")
+    assert (missing.status, (elsewhere / "none.db").exists()) == (1, False)
