@@ -270,6 +270,12 @@ class Store:
             raise StoreError(f"several alerts begin with {alert_id!r}: give more of the id")
         return _from_row(rows[0])
 
+    def those(self, ids: Iterable[str]) -> list[StoredAlert]:
+        """The alerts of these very ids, as far as they are there, in any order."""
+        with self.database.read() as connection:
+            rows = connection.execute(sa.select(alerts).where(alerts.c.id.in_(list(ids)))).all()
+        return [_from_row(row) for row in rows]
+
     def find(
         self, query: AlertQuery = EVERYTHING, *, limit: int | None = 100, offset: int = 0
     ) -> list[StoredAlert]:

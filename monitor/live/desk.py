@@ -17,13 +17,13 @@ from ulid import ULID
 from monitor.api.hub import Hub
 from monitor.api.metrics import Metrics
 from monitor.api.schema import AlertView, HealthView, Message
-from monitor.api.stored import alert_view
 from monitor.capture.records import ClipFailed, ClipWritten, EndClip, StartClip
 from monitor.config.settings import CameraSettings
-from monitor.errors import MonitorError, StoreError
+from monitor.errors import StoreError
 from monitor.live.clock import Clock
 from monitor.live.evidence import Exhibit, paths_for, write_snapshot
 from monitor.live.health import Closed, HealthNews, Opened
+from monitor.live.known import WRITTEN_S, KnownAlerts
 from monitor.live.news import AlertNews
 from monitor.live.station import Station
 from monitor.live.still_worker import StillKept
@@ -59,7 +59,7 @@ class Desk:
         folder: Path,
         clock: Clock,
     ) -> None:
-        self._store = store
+        self.known = KnownAlerts(store, hub)
         self._writer = writer
         self._telling = telling
         self._hub = hub
@@ -99,7 +99,8 @@ class Desk:
         self._show(station, news, case)
         if alert.phase == "end":
             self._end(station, alert, case)
-        self._hub.publish(Message(alerts=[view_of(alert, news.strength, case.origin, model)]))
+        self.known.take(view_of(alert, news.strength, case.origin, model))
+        self._soon(self.known.look(alert.id, WRITTEN_S))
 
     def take_picture(self, camera: CameraSettings, kept: StillKept) -> None:
         """A single picture was judged; the alert is there where it is defective."""
@@ -111,8 +112,8 @@ class Desk:
         notices = tuple(self._telling.alert(alert, kept.strength, at, camera))
         self._writer.put(Pictured(kept.seen, alert, kept.snapshot, notices))
         strength = 0.0 if kept.strength is None else kept.strength
-        self._hub.publish(Message(alerts=[view_of(alert, strength, at, kept.seen.model)]))
-        self._soon(self._tell_again(alert.id))
+        self.known.take(view_of(alert, strength, at, kept.seen.model))
+        self._soon(self.known.look(alert.id, WRITTEN_S))
 
     def take_clip(self, notice: ClipWritten | ClipFailed) -> None:
         """The worker has written a clip, or could not."""
@@ -120,7 +121,7 @@ class Desk:
             log.warning("no clip for alert %s: %s", notice.alert_id, notice.text)
             return
         self._writer.put(Attached(notice.alert_id, clip=self._relative(notice.path)))
-        self._soon(self._tell_again(notice.alert_id))
+        self._soon(self.known.look(notice.alert_id, WRITTEN_S))
 
     def take_health(self, camera: str | None, news: HealthNews, now_s: float) -> None:
         """A health event begins or is over."""
@@ -167,7 +168,7 @@ class Desk:
 
     def alert_changed(self, alert_id: str) -> None:
         """Somebody changed its row: tell all clients."""
-        self._soon(self._tell_again(alert_id))
+        self._soon(self.known.look(alert_id))
 
     async def close(self) -> None:
         """Let what is being written be written."""
@@ -212,15 +213,7 @@ class Desk:
             self.take_health(None, Opened("disk", "error", str(error)), now_s)
             return
         self._writer.put(Attached(exhibit.alert_id, snapshot=self._relative(path)))
-        await self._tell_again(exhibit.alert_id)
-
-    async def _tell_again(self, alert_id: str) -> None:
-        await asyncio.sleep(0.3)  # the writer gathers for 0.1 s
-        try:
-            stored = await asyncio.to_thread(self._store.get, alert_id)
-        except MonitorError:
-            return  # not written yet, or the store fails: said elsewhere
-        self._hub.publish(Message(alerts=[alert_view(stored)]))
+        await self.known.look(exhibit.alert_id, WRITTEN_S)
 
     def _recover(self, key: tuple[str | None, str], at: datetime) -> None:
         known = self._ill.pop(key, None)
@@ -253,7 +246,7 @@ class Desk:
 
 
 def view_of(alert: Alert, strength: float, origin: datetime, model: str) -> AlertView:
-    """A phase as clients are told at once; its files and what people said come from the store."""
+    """What a phase brings; its files and what people said of it come from the store."""
     return AlertView(
         id=alert.id,
         camera=alert.source,

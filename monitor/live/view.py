@@ -14,7 +14,6 @@ import psutil
 import monitor
 from monitor.addresses import public_address
 from monitor.api.schema import (
-    AlertView,
     AlertWanted,
     CameraStatus,
     EngineStatus,
@@ -23,7 +22,7 @@ from monitor.api.schema import (
     Message,
     ScorePoint,
 )
-from monitor.api.stored import alert_view, store_query
+from monitor.api.stored import store_query
 from monitor.api.view import Action
 from monitor.errors import UsageError
 from monitor.live.evidence import encode, keep_picture, shown
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     from monitor.live.engine import Engine
 
 PICTURE_FRESH_S = 1.0  # a picture is encoded at most so often per camera
-BEFORE = 50  # alerts that a new client is told of
 
 
 def _versions() -> dict[str, str]:
@@ -64,7 +62,6 @@ class LiveView:
         self._counted = (self._began_s, 0, 0.0)  # when, scored by then, per second
         self._outbox = 0
         self._unacknowledged = 0
-        self.recent_alerts: list[AlertView] = []
 
     # -- what there is
 
@@ -200,7 +197,7 @@ class LiveView:
             engine=self.status(),
             cameras=list(self.cameras()),
             removed=list(removed),
-            alerts=self.recent_alerts,
+            alerts=self._engine.desk.known.newest(),
             health=list(self.health(open_only=True)),
             log=list(self.log_lines()),
         )
@@ -223,8 +220,7 @@ class LiveView:
         self._outbox = await asyncio.to_thread(store.outbox.waiting)
         query = AlertQuery(acknowledged=False)
         self._unacknowledged = await asyncio.to_thread(store.count, query)
-        newest = await asyncio.to_thread(store.find, limit=BEFORE)
-        self.recent_alerts = [alert_view(stored) for stored in reversed(newest)]
+        await self._engine.desk.known.refresh()
 
     def _new_scores(self) -> list[ScorePoint]:
         points = []
