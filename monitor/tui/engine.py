@@ -38,6 +38,9 @@ class Engine(Protocol):
     async def alerts(self, wanted: AlertWanted = ...) -> AlertPage:
         """A page of the alerts that match."""
 
+    async def alert(self, alert_id: str) -> AlertView:
+        """One alert as it is now."""
+
     async def say(self, alert_id: str, said: Said) -> AlertView:
         """Acknowledge, label, note or pin; the alert as it is then."""
 

@@ -89,6 +89,13 @@ class Replay:
         part = found[wanted.offset : wanted.offset + wanted.limit]
         return AlertPage(total=len(found), offset=wanted.offset, alerts=part)
 
+    async def alert(self, alert_id: str) -> AlertView:
+        """As it was at the place in time that is shown."""
+        for alert in self.recording.alerts_until(self.position_s):
+            if alert.id == alert_id:
+                return alert
+        raise UsageError("at this place in time there is no such alert")
+
     async def picture(self, camera: str, *, heat: bool = False) -> bytes | None:  # noqa: ARG002
         """None: of what was, there are scores, no frames."""
         return None

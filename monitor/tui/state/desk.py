@@ -3,6 +3,7 @@
 Asks engines, but imports neither Textual nor HTTP.
 """
 
+import asyncio
 import csv
 import io
 from collections.abc import AsyncGenerator, Sequence
@@ -11,6 +12,7 @@ from datetime import timedelta
 from typing import Literal
 
 from monitor.api.schema import AlertView, AlertWanted, Label, Said, Sort
+from monitor.errors import MonitorError
 from monitor.tui.engine import Engine
 from monitor.tui.state.fleet import Seen
 from monitor.tui.state.site import Site
@@ -63,6 +65,7 @@ class Source:
 
     engine: Engine
     site: Site
+    saying: asyncio.Lock = field(default_factory=asyncio.Lock)  # one thing at a time, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,19 +156,29 @@ class Desk:
         return changed
 
     async def say(self, seen: Seen, said: Said, text: str) -> Seen:
-        """Say something of an alert; remembers how to take it back."""
-        before = seen.site.alerts.get(seen.alert.id, seen.alert)
-        after = await self.source_of(seen).engine.say(seen.alert.id, said)
-        self.steps.append(Step(seen, _inverse(before, said), text))
+        """Say something of an alert; remembers how to take it back.
+
+        What was there before is asked for: what is known here may be older than what others said.
+        """
+        source = self.source_of(seen)
+        async with source.saying:
+            before = await source.engine.alert(seen.alert.id)
+            after = await source.engine.say(seen.alert.id, said)
+            self.steps.append(Step(seen, _inverse(before, said), text))
         return self._put(seen, after)
 
     async def undo(self) -> Step | None:
         """Take back what was said last; None where nothing is left."""
         if not self.steps:
             return None
-        step = self.steps[-1]
-        after = await self.source_of(step.seen).engine.say(step.seen.alert.id, step.unsaid)
-        self.steps.pop()
+        step = self.steps.pop()
+        source = self.source_of(step.seen)
+        try:
+            async with source.saying:
+                after = await source.engine.say(step.seen.alert.id, step.unsaid)
+        except MonitorError:
+            self.steps.append(step)
+            raise
         self._put(step.seen, after)
         return step
 

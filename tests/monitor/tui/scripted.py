@@ -179,6 +179,12 @@ class Scripted:
         part = found[wanted.offset : wanted.offset + wanted.limit]
         return AlertPage(total=len(found), offset=wanted.offset, alerts=part)
 
+    async def alert(self, alert_id: str) -> AlertView:
+        if self.refusal is not None:
+            raise self.refusal
+        await asyncio.sleep(0)
+        return self.known[alert_id]
+
     async def say(self, alert_id: str, said: Said) -> AlertView:
         if self.refusal is not None:
             raise self.refusal

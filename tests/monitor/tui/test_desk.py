@@ -114,6 +114,34 @@ def test_what_was_said_is_taken_back_in_order():
     assert states == [("unsure", True, ""), ("true", True, ""), (None, False, "")]
 
 
+def test_what_is_taken_back_is_what_the_engine_had_and_not_what_was_known_here():
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    seen = desk.rows[0]
+    said = {"note": "first", "label": "true", "pinned": True, "acknowledged_at": NOW}
+    engine.known[seen.alert.id] = seen.alert.model_copy(update=said)  # by somebody else
+    every = Said(note="second", label="unsure", pinned=False, acknowledged=True)
+    asyncio.run(desk.say(seen, every, ""))
+    asyncio.run(desk.undo())
+    now = engine.known[seen.alert.id]
+    assert (now.note, now.label, now.pinned, now.acknowledged_at) == ("first", "true", True, NOW)
+
+
+def test_what_is_said_in_haste_is_taken_back_one_by_one():
+    async def hasty():
+        await asyncio.gather(*(desk.say(seen, Said(note=text), text) for text in "abc"))
+        await asyncio.gather(desk.undo(), desk.undo())
+
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    seen = desk.rows[0]
+    asyncio.run(hasty())
+    assert engine.known[seen.alert.id].note == "a"
+    assert [step.text for step in desk.steps] == ["a"]
+
+
 def test_an_undo_that_fails_can_be_tried_again():
     engine, source = made()
     desk = Desk([source])
