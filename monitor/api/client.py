@@ -25,6 +25,7 @@ from monitor.api.client_errors import (
     NotAnEngine,
     OtherVersion,
     Refused,
+    Unanswered,
 )
 from monitor.api.finding import Whereabouts, find_engine, read_token
 from monitor.api.schema import (
@@ -54,6 +55,7 @@ __all__ = [
     "NotAnEngine",
     "OtherVersion",
     "Refused",
+    "Unanswered",
     "Whereabouts",
     "find_engine",
     "read_token",
@@ -61,6 +63,7 @@ __all__ = [
 
 SILENCE_S = 15.0  # three heartbeats of the stream
 CONNECT_S = 5.0  # a machine in the same network answers in milliseconds or not at all
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 EVERY_ALERT = AlertWanted()
 
 Parsed = TypeVar("Parsed")
@@ -74,7 +77,7 @@ class Client:
     """One engine, asked by many calls at once; an async context manager.
 
     Every method raises EngineGone, NotAnEngine, Denied, OtherVersion or Refused, each with one
-    line for people. None holds the token.
+    line for people; those that change something also Unanswered. None holds the token.
     """
 
     def __init__(
@@ -227,6 +230,9 @@ class Client:
         try:
             response = await self._http.request(method, path, params=asked, json=sent)
         except (httpx.HTTPError, OSError) as error:
+            if method != "GET" and not isinstance(error, NOT_SENT):
+                text = f"no answer from the engine at {self.url}: it may be done all the same"
+                raise Unanswered(text) from error
             raise self._gone(error) from error
         self._check(response, response.content)
         return response.content

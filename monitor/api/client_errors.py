@@ -12,6 +12,10 @@ class EngineGone(EngineError):  # noqa: N818  what is the case, not a fault of t
     """Nobody answers: it is not running, was stopped, or its machine cannot be reached."""
 
 
+class Unanswered(EngineGone):
+    """It was asked to do something and did not answer: what was asked may be done, now or later."""
+
+
 class NotAnEngine(EngineError):  # noqa: N818
     """Something answers at the address, but it is no oddwatch engine."""
 

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from monitor.api.client_errors import Unanswered
 from monitor.api.schema import Action, Label, Said
 from monitor.errors import MonitorError
 from monitor.files import write_atomically
@@ -119,8 +120,13 @@ class Deeds:
         self._do(self._say, seen, said, text)
 
     async def _say(self, seen: Seen, said: Said, text: str) -> None:
-        now = await self._dashboard.desk.say(seen, said, text)
-        self._dashboard.tell(f"{fit(seen.alert.camera, 40)}: {text}   (u takes it back)")
+        desk, name = self._dashboard.desk, fit(seen.alert.camera, 40)
+        try:
+            now = await desk.say(seen, said, text)
+            self._dashboard.tell(f"{name}: {text}   (u takes it back)")
+        except Unanswered as error:
+            self._dashboard.fail(f"{name}: {text}? {error}   (u takes it back)")
+            now = await desk.hear(seen)
         self._show(now)
 
     def _show(self, seen: Seen) -> None:

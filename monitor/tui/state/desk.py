@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Literal
 
+from monitor.api.client_errors import EngineGone, Unanswered
 from monitor.api.schema import AlertView, AlertWanted, Label, Said, Sort
 from monitor.errors import MonitorError
 from monitor.tui.engine import Engine
@@ -20,6 +21,7 @@ from monitor.tui.state.words import LABELS
 
 PAGE = 100
 MOST_AT_ONCE = 500  # the API's limit
+AGAIN_S = 2.0  # between questions to an engine that does not answer
 
 Phase = Literal["all", "open", "new", "seen", "true", "normal_here", "unsure"]
 PHASES: tuple[Phase, ...] = ("all", "open", "new", "seen", "true", "normal_here", "unsure")
@@ -159,13 +161,32 @@ class Desk:
         """Say something of an alert; remembers how to take it back.
 
         What was there before is asked for: what is known here may be older than what others said.
+
+        Raises:
+            Unanswered: It may be kept; how to take it back is remembered.
         """
         source = self.source_of(seen)
         async with source.saying:
             before = await source.engine.alert(seen.alert.id)
-            after = await source.engine.say(seen.alert.id, said)
-            self.steps.append(Step(seen, _inverse(before, said), text))
+            step = Step(seen, _inverse(before, said), text)
+            try:
+                after = await source.engine.say(seen.alert.id, said)
+            except Unanswered:
+                self.steps.append(step)
+                raise
+            self.steps.append(step)
         return self._put(seen, after)
+
+    async def hear(self, seen: Seen) -> Seen:
+        """The alert as its engine has it, once it answers again and has done what waited there."""
+        engine = self.source_of(seen).engine
+        while True:
+            try:
+                await engine.alert(seen.alert.id)
+                await asyncio.sleep(AGAIN_S)
+                return self._put(seen, await engine.alert(seen.alert.id))
+            except EngineGone:
+                await asyncio.sleep(AGAIN_S)
 
     async def undo(self) -> Step | None:
         """Take back what was said last; None where nothing is left."""

@@ -19,6 +19,7 @@ from monitor.api.client import (
     NotAnEngine,
     OtherVersion,
     Refused,
+    Unanswered,
     find_engine,
     read_token,
 )
@@ -84,6 +85,31 @@ def test_an_engine_that_is_gone(failure: Exception, why: str) -> None:
 
     with pytest.raises(EngineGone, match=f"^no engine at {HERE}: {why}$"):
         status_from(fail)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (httpx.ReadTimeout(""), Unanswered),
+        (httpx.RemoteProtocolError("disconnected"), Unanswered),
+        (httpx.ConnectError("refused"), EngineGone),
+        (httpx.ConnectTimeout(""), EngineGone),
+    ],
+)
+def test_what_was_sent_and_not_answered_may_be_done(
+    failure: Exception, kind: type[Exception]
+) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise failure
+
+    async def run() -> None:
+        async with Client(HERE, transport=httpx.MockTransport(fail)) as client:
+            await client.say("01HAAA", Said(pinned=True))
+
+    with pytest.raises(EngineGone) as error:
+        asyncio.run(run())
+    assert type(error.value) is kind
+    assert ("it may be done all the same" in str(error.value)) == (kind is Unanswered)
 
 
 def test_a_closed_port_is_an_engine_gone() -> None:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from monitor.api.client import EngineGone
+from monitor.api.client_errors import EngineGone, Unanswered
 from monitor.api.schema import Message, Said
 from monitor.errors import StoreError
 from monitor.tui.state.desk import Desk, Source
@@ -140,6 +140,47 @@ def test_what_is_said_in_haste_is_taken_back_one_by_one():
     asyncio.run(hasty())
     assert engine.known[seen.alert.id].note == "a"
     assert [step.text for step in desk.steps] == ["a"]
+
+
+def test_what_was_not_answered_can_be_taken_back_and_is_looked_up(monkeypatch):
+    async def hung(alert_id, said):
+        await say(alert_id, said)
+        engine.refusal = EngineGone("it does not answer in time")
+        raise Unanswered("no answer")
+
+    async def heard():
+        waiting = asyncio.create_task(desk.hear(seen))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+        engine.refusal = None
+        return await waiting
+
+    monkeypatch.setattr("monitor.tui.state.desk.AGAIN_S", 0.01)
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    seen, say = desk.rows[0], engine.say
+    monkeypatch.setattr(engine, "say", hung)
+    with pytest.raises(Unanswered):
+        asyncio.run(desk.say(seen, Said(label="true"), "labelled true"))
+    monkeypatch.setattr(engine, "say", say)
+    assert asyncio.run(heard()).alert.label == "true"
+    assert desk.rows[0].alert.label == "true"
+    assert asyncio.run(desk.undo()).text == "labelled true"  # type: ignore[union-attr]
+    assert engine.known[seen.alert.id].label is None
+
+
+def test_what_was_refused_leaves_nothing_to_take_back(monkeypatch):
+    async def refuse(alert_id, said):
+        raise StoreError("the store is read-only")
+
+    engine, source = made()
+    desk = Desk([source])
+    loaded(desk)
+    monkeypatch.setattr(engine, "say", refuse)
+    with pytest.raises(StoreError):
+        asyncio.run(desk.say(desk.rows[0], Said(pinned=True), ""))
+    assert desk.steps == []
 
 
 def test_an_undo_that_fails_can_be_tried_again():

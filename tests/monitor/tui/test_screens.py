@@ -4,7 +4,14 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.api.client import Denied, EngineGone, NotAnEngine, OtherVersion, Refused
+from monitor.api.client import (
+    Denied,
+    EngineGone,
+    NotAnEngine,
+    OtherVersion,
+    Refused,
+    Unanswered,
+)
 from monitor.api.schema import Message, ScorePoint
 from monitor.errors import StoreError
 from monitor.tui.screens.alert import AlertScreen
@@ -61,6 +68,30 @@ def test_acknowledging_takes_one_key_and_undo_another():
         await pilot.press("u")
         await until(pilot, lambda: len(engine.said) == 2)
         assert engine.said[1][1].acknowledged is False
+
+    play(dashboard(busy_engine(12)), body)
+
+
+def test_what_was_said_to_an_engine_that_hangs_is_not_told_as_failed(monkeypatch):
+    async def body(app, pilot):
+        engine = app.links[0].engine
+        say = engine.say
+
+        async def hung(alert_id, said):
+            await say(alert_id, said)
+            raise Unanswered("no answer: it may be done all the same")
+
+        monkeypatch.setattr(engine, "say", hung)
+        monkeypatch.setattr("monitor.tui.state.desk.AGAIN_S", 0.01)
+        await pilot.press("2")
+        await settle(app, pilot)
+        await pilot.press("t")
+        await until(pilot, lambda: any("it may be done all the same" in t for t in toasts(app)))
+        assert any(t.endswith("(u takes it back)") for t in toasts(app))
+        await until(pilot, lambda: app.desk.rows[0].alert.label == "true")
+        monkeypatch.setattr(engine, "say", say)
+        await pilot.press("u")
+        await until(pilot, lambda: engine.known[app.desk.rows[0].alert.id].label is None)
 
     play(dashboard(busy_engine(12)), body)
 
