@@ -291,6 +291,31 @@ class Store:
         with self.database.read() as connection:
             return int(connection.scalar(chosen) or 0)
 
+    def counts(self, since: datetime) -> dict[str, int]:
+        """How many alerts of each source began then or later."""
+        chosen = sa.select(alerts.c.source, sa.func.count()).group_by(alerts.c.source)
+        with self.database.read() as connection:
+            rows = connection.execute(chosen.where(alerts.c.started_at >= since)).all()
+        return {row[0]: row[1] for row in rows}
+
+    def beginnings(self, label: Label, since: datetime) -> list[tuple[str, datetime]]:
+        """Source and beginning of those so labelled that began then or later."""
+        chosen = sa.select(alerts.c.source, alerts.c.started_at).where(
+            LABELLED, alerts.c.label == label, alerts.c.started_at >= since
+        )
+        with self.database.read() as connection:
+            return [(row[0], row[1]) for row in connection.execute(chosen).all()]
+
+    def last_of(self, sources: Iterable[str]) -> dict[str, datetime]:
+        """When the newest alert of each of them began, of those that have one."""
+        newest = sa.select(sa.func.max(alerts.c.started_at))  # one by one: a seek in the index each
+        with self.database.read() as connection:
+            found = {
+                source: connection.scalar(newest.where(alerts.c.source == source))
+                for source in sources
+            }
+        return {source: at for source, at in found.items() if at is not None}
+
     def close_orphans(
         self, notices_of: Callable[[StoredAlert], Iterable[Outgoing]] = lambda _: ()
     ) -> int:

@@ -16,6 +16,7 @@ class Counters:
         self.curve: deque[tuple[float, float, float | None]] = deque(maxlen=CURVE)
         self.scored = 0
         self.watched_s = 0.0
+        self.watched_from_s = float("inf")
         self._frames: deque[float] = deque()
         self._scored: deque[tuple[float, float]] = deque()  # when, how old the frame was
         self._last_s: float | None = None
@@ -38,6 +39,7 @@ class Counters:
         """Judged up to now; a longer pause since the last time was not watched."""
         if self._last_s is not None and 0 < now_s - self._last_s <= longest_s:
             self.watched_s += now_s - self._last_s
+        self.watched_from_s = min(self.watched_from_s, now_s)
         self._last_s = now_s
 
     def fps_in(self, now_s: float) -> float:

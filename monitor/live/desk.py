@@ -20,6 +20,7 @@ from monitor.api.schema import AlertView, HealthView, Message
 from monitor.capture.records import ClipFailed, ClipWritten, EndClip, StartClip
 from monitor.config.settings import CameraSettings
 from monitor.errors import StoreError
+from monitor.live.began import Began
 from monitor.live.clock import Clock
 from monitor.live.evidence import Exhibit, paths_for, write_snapshot
 from monitor.live.health import Closed, HealthNews, Opened
@@ -71,8 +72,7 @@ class Desk:
         self._ill: dict[tuple[str | None, str], HealthView] = {}
         self.health: list[HealthView] = []  # oldest first
         self.clips_allowed = True
-        self.last_alert: dict[str, datetime] = {}
-        self.alerts: dict[str, list[datetime]] = {}  # beginnings per camera, of this run's last day
+        self.began = Began()
 
     @property
     def open_alerts(self) -> int:
@@ -108,7 +108,8 @@ class Desk:
         if alert is None:
             self._writer.put(Pictured(kept.seen))
             return
-        self._count(camera.name, at)
+        self.began.add(camera.name, at)
+        self._metrics.alert(camera.name)
         notices = tuple(self._telling.alert(alert, kept.strength, at, camera))
         self._writer.put(Pictured(kept.seen, alert, kept.snapshot, notices))
         strength = 0.0 if kept.strength is None else kept.strength
@@ -176,20 +177,15 @@ class Desk:
             await asyncio.wait(self._tasks, timeout=3)
 
     def _begin(self, station: Station, alert: Alert) -> None:
-        self._count(station.name, self._origin() + timedelta(seconds=alert.start_s))
         case = self._open[alert.id] = _Open(self._origin(), shown=float("-inf"), clip=False)
+        self.began.add(station.name, case.origin + timedelta(seconds=alert.start_s))
+        self._metrics.alert(station.name)
         if self.clips_allowed and station.settings.longest_clip_s:
             _, clip = paths_for(self._folder, station.name, alert.id)
             settings = station.settings
             from_s = alert.start_s - settings.pre_s
             station.send(StartClip(alert.id, clip, from_s, settings.longest_clip_s))
             case.clip = True
-
-    def _count(self, camera: str, now: datetime) -> None:
-        self.last_alert[camera] = now
-        today = [at for at in self.alerts.get(camera, []) if at > now - timedelta(days=1)]
-        self.alerts[camera] = [*today, now]
-        self._metrics.alert(camera)
 
     def _end(self, station: Station, alert: Alert, case: _Open) -> None:
         del self._open[alert.id]

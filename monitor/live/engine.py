@@ -154,7 +154,7 @@ class Engine:
         self.room = StillRoom(engine, self.desk, self.clock, self._rng)
         self.telling.cameras(camera.name for camera in self.settings.camera)
         self.telling.start()
-        self.view = LiveView(self)
+        self.view = await LiveView(self).begun()
         now_s = self.clock.now_s()
         posts, stations = await self._sorted(self.settings.camera)
         for post in posts:

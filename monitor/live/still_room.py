@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from monitor.addresses import public_address
 from monitor.api.schema import CameraStatus, ScorePoint
 from monitor.config.settings import CameraSettings
+from monitor.live.began import midnight
 from monitor.live.clock import Clock
 from monitor.live.health import Closed, Opened
 from monitor.live.still_post import StillPost
@@ -134,7 +135,6 @@ class StillRoom:
         """As the API shows it."""
         post, wall = self.posts[name], self._clock.wall
         latest, ready, desk = post.latest, post.ready, self._desk
-        midnight = self._clock.utc().astimezone().replace(hour=0, minute=0, second=0)
         return CameraStatus(
             name=name,
             kind="stills",
@@ -147,8 +147,8 @@ class StillRoom:
             p_value=latest.p_value if latest else None,
             scored_at=None if post.latest_s is None else wall(post.latest_s).replace(microsecond=0),
             reconnects=post.restarts,
-            last_alert_at=desk.last_alert.get(name),
-            alerts_today=sum(at >= midnight for at in desk.alerts.get(name, [])),
+            last_alert_at=desk.began.last(name),
+            alerts_today=desk.began.today(name, midnight(self._clock.utc())),
             muted_until=muted_until,
             model=post.settings.model,
             detector=ready.detector if ready else "",

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import psutil
 
@@ -25,6 +25,7 @@ from monitor.api.schema import (
 from monitor.api.stored import store_query
 from monitor.api.view import Action
 from monitor.errors import UsageError
+from monitor.live.began import KEPT, midnight
 from monitor.live.evidence import encode, keep_picture, shown
 from monitor.live.station import Station
 from monitor.live.still_post import StillPost
@@ -33,6 +34,7 @@ from monitor.store import AlertQuery
 if TYPE_CHECKING:
     from monitor.live.engine import Engine
 
+DAY = timedelta(days=1)
 PICTURE_FRESH_S = 1.0  # a picture is encoded at most so often per camera
 
 
@@ -214,12 +216,24 @@ class LiveView:
             log=self.log.since_last(),
         )
 
+    async def begun(self) -> Self:
+        """Itself, once it knows what earlier runs raised; before this one raises anything."""
+        day = midnight(self._engine.clock.utc())
+        self._engine.desk.began.before(day, await asyncio.to_thread(self.store.counts, day))
+        await self.refresh()
+        return self
+
     async def refresh(self) -> None:
         """Look up in the store what is too slow for a status."""
-        store = self.store
+        store, began = self.store, self._engine.desk.began
         self._outbox = await asyncio.to_thread(store.outbox.waiting)
         query = AlertQuery(acknowledged=False)
         self._unacknowledged = await asyncio.to_thread(store.count, query)
+        lately = self._engine.clock.utc() - KEPT
+        began.labelled_true(await asyncio.to_thread(store.beginnings, "true", lately))
+        names = [camera.name for camera in self._engine.settings.camera]
+        silent = [name for name in names if began.last(name) is None]
+        began.earlier(await asyncio.to_thread(store.last_of, silent))
         await self._engine.desk.known.refresh()
 
     def _new_scores(self) -> list[ScorePoint]:
@@ -265,8 +279,6 @@ class LiveView:
         now_s, wall = engine.clock.now_s(), engine.clock.wall
         counters, model, latest = station.counters, station.model, station.latest
         calibration, head, desk = station.calibration, station.eyes.head, engine.desk
-        alerts = desk.alerts.get(station.name, [])
-        midnight = engine.clock.utc().astimezone().replace(hour=0, minute=0, second=0)
         return CameraStatus(
             name=station.name,
             state=station.state,
@@ -286,8 +298,8 @@ class LiveView:
             reconnects=station.reconnects,
             drops=dict(counters.drops),
             open_alert=station.open_alert or None,
-            last_alert_at=desk.last_alert.get(station.name),
-            alerts_today=sum(at >= midnight for at in alerts),
+            last_alert_at=desk.began.last(station.name),
+            alerts_today=desk.began.today(station.name, midnight(engine.clock.utc())),
             muted_until=engine.telling.muted_until(station.name),
             learning=station.learner.progress(now_s)
             if station.learner and station.wants_model
@@ -296,20 +308,21 @@ class LiveView:
             detector=model.detector if model else "",
             learned_at=_moment(model.learned_at) if model else None,
             promised_per_day=calibration.promised_per_day if calibration else None,
-            measured_per_day=self._measured(station, len(alerts)),
+            measured_per_day=self._measured(station),
             watched_s=round(counters.watched_s),
             notes=list(calibration.notes) if calibration else [],
             rss_bytes=station.counted.rss_bytes,
             pid=station.feed.pid if station.feed else None,
         )
 
-    def _measured(self, station: Station, alerts: int) -> float | None:
-        """Alerts per day over what was watched; None: too little was watched to say."""
-        watched_s = min(station.counters.watched_s, timedelta(days=1).total_seconds())
-        calibration = station.calibration
+    def _measured(self, station: Station) -> float | None:
+        """False alarms per day over what was watched; None: too little was watched to say."""
+        counters, calibration, clock = station.counters, station.calibration, self._engine.clock
+        watched_s = min(counters.watched_s, DAY.total_seconds())
         if calibration is None or watched_s * calibration.promised_per_day < 86_400:
             return None
-        return round(alerts / watched_s * 86_400, 2)
+        since = max(clock.wall(counters.watched_from_s), clock.utc() - DAY)
+        return round(self._engine.desk.began.false(station.name, since) / watched_s * 86_400, 2)
 
 
 def _picture_of(station: Station, heat: bool) -> bytes | None:  # noqa: FBT001
