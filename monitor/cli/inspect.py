@@ -52,7 +52,10 @@ def inspect(
         str, typer.Option(metavar="SPAN", help="--follow: time between two looks at the folder.")
     ] = "1s",
     patience: Annotated[
-        str, typer.Option(metavar="SPAN", help="--follow: how long a broken file is waited for.")
+        str,
+        typer.Option(
+            metavar="SPAN", help="--follow: how long a file that may be half there is waited for."
+        ),
     ] = "30s",
     camera: Annotated[
         str | None,
@@ -103,9 +106,10 @@ def inspect(
 
     --follow looks at the folder and those below it once per --interval, so it works on network
     shares. A file is read when two looks find it unchanged; one that is no whole picture then is
-    waited for, and named when --patience is over. Each is judged once, also over restarts: the
-    database of events remembers it by path, size and time. Defective ones become events beside
-    those of `oddwatch watch`; see: oddwatch events list.
+    waited for, and named when --patience is over. A .bmp, .tif or .webp that ends in zeros may be
+    half there, or black at its end: it is waited for too, then judged as it is. Each is judged
+    once, also over restarts: the database of events remembers it by path, size and time. Defective
+    ones become events beside those of `oddwatch watch`; see: oddwatch events list.
 
     --camera keeps defective pictures and their heat maps only.
 

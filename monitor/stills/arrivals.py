@@ -3,11 +3,15 @@
 Polling works where notifications do not: on network shares, in containers, on every system. What
 is taken for whole: a file whose size and time have not changed between two looks, and that can be
 read as a picture; writers that give a file its size first and its content later are waited for.
-Knows nothing of detectors; time is the caller's, so that tests need not wait.
+What is not written yet reads as zeros: that breaks a .png, .jpg or .gif, but is black in a .bmp, a
+plain .tif or a .webp, so one of these that ends in zeros or has holes is waited for as well, and
+taken as it is when patience is over. Knows nothing of detectors; time is the caller's, so that
+tests need not wait.
 """
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +24,8 @@ Stamp = tuple[int, int]  # size in bytes, time of change in ns: another stamp is
 
 PATIENCE_S = 30.0  # for a file that stands still and is no picture; a slow copy stalls so long
 STILL_WRITING = 10  # times that patience, for one that never stands still
+TAIL = 1024  # bytes at a file's end, of which one at least is not 0 where it is written
+PROVEN = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # beginnings of formats that cannot be read half there
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,6 +114,8 @@ class Arrivals:
         """Read it; None: it is not whole yet, has changed meanwhile, or is gone."""
         waiting = self._waiting[path]
         patient = now_s - waiting.since_s < self._patience_s and not self._restless(waiting, now_s)
+        if patient and _may_lack_its_end(path):
+            return None
         image, why = None, ""
         try:
             image = read_picture(path)
@@ -115,7 +123,7 @@ class Arrivals:
             if patient:
                 return None
             why = f"{error} (waited {now_s - waiting.first_s:.0f} s for it)"
-        if _stamp_of(path) != waiting.stamp:
+        if stamp_of(path) != waiting.stamp:
             return None
         self._done[path] = waiting.stamp
         del self._waiting[path]
@@ -150,12 +158,33 @@ class Arrivals:
                 folders.append(entry.path)
         elif os.path.splitext(entry.name)[1].lower() in PICTURE_SUFFIXES:  # noqa: PTH122
             path = Path(entry.path)
-            stamp = _stamp_of(path)
+            stamp = stamp_of(path)
             if stamp is not None:
                 found[path] = stamp
 
 
-def _stamp_of(path: Path) -> Stamp | None:
+def _may_lack_its_end(path: Path) -> bool:
+    """Whether it may have been given its size, and be read, with a part of it still to come."""
+    with suppress(OSError), path.open("rb") as file:
+        if file.read(4).startswith(PROVEN):
+            return False
+        size = file.seek(0, os.SEEK_END)
+        if size and _has_hole(file.fileno(), size):
+            return True
+        file.seek(max(0, size - TAIL))
+        return not any(file.read(TAIL))
+    return False  # reading says what is wrong
+
+
+def _has_hole(descriptor: int, size: int) -> bool:
+    """Whether a part was never written, where the file system tells."""
+    try:
+        return os.lseek(descriptor, 0, os.SEEK_HOLE) < size
+    except (AttributeError, OSError):  # a system, or a file system, that knows of none
+        return False
+
+
+def stamp_of(path: Path) -> Stamp | None:
     """None: it is gone. Asked of the file, since listings of some systems are behind."""
     try:
         facts = path.stat()

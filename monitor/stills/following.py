@@ -188,8 +188,11 @@ class _Desk:
             return path
         place, what = path, f"move {path}"
         try:
-            place = move_below(path, self._settings.move_to / seen.verdict, self.folder)
-            self._cases.moved(seen, place)
+            stamp = seen.size_bytes, seen.mtime_ns
+            moved = move_below(path, self._settings.move_to / seen.verdict, self.folder, stamp)
+            if moved is not None:  # else it is another picture by now, which is yet to come
+                place = moved
+                self._cases.moved(seen, place)
         except FileNotFoundError:
             pass  # someone else took it away
         except OSError as error:

@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image as Pillow
 
 import monitor.stills.arrivals
 from monitor.errors import SourceError
@@ -58,6 +60,51 @@ def test_a_file_with_its_size_before_its_content_is_waited_for(
     (tmp_path / "a.png").write_bytes(content)
     os.utime(tmp_path / "a.png", ns=(0, 10))  # the clock of a file system may be coarse
     assert twice(arrivals, 2) == ["a.png"]
+
+
+@pytest.mark.parametrize("suffix", [".bmp", ".tif", ".webp"])
+@pytest.mark.parametrize("holes", [False, True])
+def test_what_reads_as_black_where_it_is_not_written_yet_is_waited_for(
+    arrivals: Arrivals, tmp_path: Path, suffix: str, *, holes: bool
+) -> None:
+    content = _noise(tmp_path / f".elsewhere{suffix}").read_bytes()
+    target, begun = tmp_path / f"a{suffix}", content[: len(content) // 3]
+    target.write_bytes(begun if holes else begun.ljust(len(content), b"\0"))
+    os.truncate(target, len(content))
+    assert twice(arrivals) == []  # it stands still, and may be readable
+    target.write_bytes(content)
+    os.utime(target, ns=(0, 10))
+    assert twice(arrivals, 2) == [target.name]
+    assert arrivals.waiting == 0
+
+
+def test_what_is_black_at_its_end_is_taken_as_it_is_when_patience_is_over(
+    arrivals: Arrivals, tmp_path: Path
+) -> None:
+    Pillow.new("RGB", (64, 64)).save(tmp_path / "black.bmp")
+    Pillow.new("RGB", (64, 64)).save(tmp_path / "black.png")  # its format proves it whole
+    assert twice(arrivals) == ["black.png"]
+    assert names(arrivals.poll(PATIENCE_S - 0.1)) == []
+    (given,) = arrivals.poll(PATIENCE_S)
+    assert given.image is not None
+    assert not given.why
+
+
+def test_a_hole_in_the_middle_is_waited_for(arrivals: Arrivals, tmp_path: Path) -> None:
+    content = _noise(tmp_path / ".elsewhere.bmp", side=256).read_bytes()
+    with (tmp_path / "a.bmp").open("wb") as file:
+        file.write(content[:8192])
+        file.seek(len(content) - 8192)
+        file.write(content[-8192:])
+    if (tmp_path / "a.bmp").stat().st_blocks * 512 >= len(content):
+        pytest.skip("this file system has no holes")
+    assert twice(arrivals) == []
+
+
+def _noise(path: Path, side: int = 64) -> Path:
+    pixels = np.random.default_rng(1).integers(30, 226, (side, side, 3), np.uint8)
+    Pillow.fromarray(pixels).save(path)
+    return path
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture at all"])

@@ -1,15 +1,21 @@
 """A drop folder with real files, a real database and a real thread that fills it."""
 
+import errno
+import os
+import shutil
 import sqlite3
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monitor import store_schema
 from monitor.errors import CalibrationError, SourceError, UsageError
 from monitor.stills import following
+from monitor.stills.cases import Cases
 from monitor.stills.following import Event, Followed, FollowSettings, FollowSummary, follow
 from monitor.store import Store
 from monitor.watching import Trouble
@@ -147,6 +153,75 @@ def test_pictures_are_moved_to_the_folder_of_their_verdict(line: Line) -> None:
     assert list(line.drop.glob("*.png")) == []
     with Store(line.database) as store:
         assert store.find()[0].picture == str(done / "defective" / "monday" / "bad.png")
+
+
+@pytest.mark.parametrize("across_disks", [False, True])
+def test_what_someone_goes_on_writing_is_not_taken_away_but_judged_anew(
+    line: Line, monkeypatch: pytest.MonkeyPatch, *, across_disks: bool
+) -> None:
+    path = write_plate(line.drop / "line.bmp", 1, spot=True)
+    line.settings = replace(FAST, move_to=line.root / "done")
+    enter, copy = Cases.enter, shutil.copy2
+
+    def go_on_writing() -> None:
+        if path.stat().st_mtime_ns != 7:
+            os.utime(write_plate(path, 2), ns=(0, 7))
+
+    def judge_and_go_on(cases: Cases, *about: Any) -> Any:
+        case = enter(cases, *about)
+        go_on_writing()
+        return case
+
+    def copy_and_go_on(source: Path, place: Path) -> None:
+        copy(source, place)
+        go_on_writing()
+
+    if across_disks:
+        monkeypatch.setattr(Path, "rename", _to_another_disk(Path.rename, line.drop))
+        monkeypatch.setattr(shutil, "copy2", copy_and_go_on)
+    else:
+        monkeypatch.setattr(Cases, "enter", judge_and_go_on)
+    found = line.follow(2)
+    assert [(one.judged.verdict, one.place) for one in found] == [
+        ("defective", path),
+        ("ok", line.root / "done" / "ok" / "line.bmp"),
+    ]
+    assert _files(line.root / "done") == ["ok/line.bmp"]
+    assert not path.exists()
+    assert not line.troubles
+
+
+def test_what_cannot_be_taken_away_across_disks_leaves_no_copies(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_plate(line.drop / "a.png")
+    line.settings = replace(FAST, move_to=line.root / "done")
+    monkeypatch.setattr(Path, "rename", _to_another_disk(Path.rename, line.drop))
+    unlink = Path.unlink
+
+    def stuck(self: Path, *, missing_ok: bool = False) -> None:
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        unlink(self, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", stuck)
+    line.follow(2, looks=6)
+    assert len(line.troubles) == 1
+    assert "a.png: cannot be moved: Permission denied; it stays" in line.troubles[0]
+    assert _files(line.root / "done") == []
+
+
+def _to_another_disk(rename: Callable[[Path, Path], Path], drop: Path) -> Callable[..., Path]:
+    def across(self: Path, target: Path) -> Path:
+        if drop in self.parents:
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    return across
+
+
+def _files(folder: Path) -> list[str]:
+    return [p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()]
 
 
 def test_a_run_that_died_before_the_move_moves_without_judging(line: Line) -> None:
