@@ -149,6 +149,10 @@ OVER_0 = ("a number over 0", _is_over_0)
 FINITE = ("a finite number", _is_finite)
 PROVENANCE: Expected = {  # what is computed with, where it is there
     "source_size": ("height and width, whole numbers from 1", _is_size),
+    "source_shapes": (
+        "heights and widths, whole numbers from 1",
+        lambda v: isinstance(v, list) and all(map(_is_size, v)),
+    ),
     "rate_hz": OVER_0,
     "map_usual": FINITE,
     "map_high": FINITE,

@@ -31,16 +31,19 @@ NO_THRESHOLD = "the model has no threshold; run: oddwatch calibrate MODEL NORMAL
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """What is said of one picture; unjudged: it cannot be read, or the model has no threshold."""
+    """What is said of one picture.
+
+    Unjudged: it cannot be read, is of a shape that was not learned, or there is no threshold.
+    """
 
     still: Still
-    score: float | None  # raw, higher is more anomalous; None: there is no such picture
+    score: float | None  # raw, higher is more anomalous; None: it was not shown to the detector
     p_value: float | None = None  # None before calibration
     displayed: float | None = None  # 0 is typical, 1 the threshold; None before calibration
     verdict: Verdict = "unjudged"
     why: str = ""  # it is unjudged, one line
     box: Box | None = None  # of the largest region that no normal map reaches, source pixels
-    size: tuple[int, int] | None = None  # height and width of the source picture
+    size: tuple[int, int] | None = None  # height and width of the source picture; None: unread
     map: Heat | None = None  # (h, w) at the detector's size, where asked for
     terms: dict[str, float] = field(default_factory=dict)
     expected: Image | None = None  # (h, w, 3), what a reconstructing detector expected, if asked
@@ -55,7 +58,7 @@ def judged(
     expected: bool = False,
     strict: bool = False,
 ) -> Iterator[Judged]:
-    """A verdict for each picture, in order; one that cannot be read is unjudged, with the reason.
+    """A verdict for each picture, in order; what cannot be judged is unjudged, with the reason.
 
     Args:
         stills: Read batch by batch, and never held longer.
@@ -63,10 +66,10 @@ def judged(
         batch: Pictures examined together; 1 where a verdict must not wait for the next picture.
         maps: Keep the anomaly maps, for overlays (`heat_of`); boxes are found in any case.
         expected: Also ask for what the detector expected (`Detector.reconstruct`).
-        strict: Raise where a picture cannot be read.
+        strict: Raise where a picture cannot be read, or is of a shape that was not learned.
 
     Raises:
-        SourceError: If `strict`, and a picture cannot be read.
+        SourceError: If `strict`, and there is such a picture.
         NotFittedError: If the model has learned nothing.
     """
     stream = iter(stills)
@@ -119,14 +122,16 @@ class _Read:
 
 
 def _read(still: Still, model: StillModel, *, strict: bool) -> _Read | Judged:
+    size: tuple[int, int] | None = None
     try:
         image = still.picture()
+        size = image.shape[0], image.shape[1]
+        model.check_picture(size, str(still.path or still.name))
     except SourceError as error:
         if strict:
             raise
-        return Judged(still, None, why=str(error))
-    height, width = image.shape[:2]
-    return _Read(still, (height, width), prepare(image, model.detector.spec))
+        return Judged(still, None, why=str(error), size=size)
+    return _Read(still, size, prepare(image, model.detector.spec))
 
 
 def _examined(read: list[_Read], model: StillModel, *, expected: bool) -> Iterator[Judged]:

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from monitor.errors import CalibrationError, UsageError
+from monitor.errors import CalibrationError, SourceError, UsageError
 from monitor.model import Model, detector_in, read_checkpoint, video_model, write_checkpoint
+from monitor.records import same_shape
 from monitor.runtimes import Exported, trained_of, with_calibration, write_export
+from monitor.stills.layout import say_size, some
 from monitor.stills.threshold import StillCalibration
 
 if TYPE_CHECKING:
@@ -38,6 +40,27 @@ class StillModel:
                 "run: oddwatch calibrate MODEL NORMAL_PICTURES"
             )
         return self.calibration
+
+    @property
+    def shapes(self) -> list[tuple[int, int]]:
+        """Heights and widths that it learned on, one of each shape; none: that is not known."""
+        size = self.provenance.get("source_size")
+        shapes = self.provenance.get("source_shapes") or ([] if size is None else [size])
+        return [(height, width) for height, width in shapes]
+
+    def check_picture(self, size: tuple[int, int], where: str) -> None:
+        """Refuse a picture of a shape that the model did not learn on; another scale is fine.
+
+        Raises:
+            SourceError: If width to height differs by more than a tenth from all that it knows.
+        """
+        shapes = self.shapes
+        if shapes and not any(same_shape(size, shape) for shape in shapes):
+            learned = some([say_size(shape) for shape in shapes])
+            raise SourceError(
+                f"{where}: {say_size(size)}; the model learned on {learned}: cut it to that shape, "
+                "or train a model for it"
+            )
 
     @property
     def map_scale(self) -> tuple[float, float] | None:

@@ -5,7 +5,9 @@ imported by what learns, as in `monitor.pipeline`.
 """
 
 import logging
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,10 +32,12 @@ from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
+from monitor.records import same_shape
 from monitor.scoring import device_of
 from monitor.stills.apart import apart_of_stills, learned_of_stills, parted_stills
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, save_still_model
+from monitor.stills.reading import picture_size
 from monitor.stills.split import StillSplit, split_stills
 from monitor.stills.still import Still, StillSet
 from monitor.stills.threshold import FALSE_ALARM_SHARE, calibrate_scores
@@ -47,6 +51,7 @@ __all__ = ["calibrate_stills", "judged", "new_still_detector", "train_stills"]
 log = logging.getLogger(__name__)
 
 TRAINING_BATCH = 16  # pictures, where a detector's config does not say
+OTHER_SHAPE = "is of a shape that was not learned"
 SIDE_MULTIPLES = (16, 32, 64)  # of the `lite` size, what more halvings may need
 
 
@@ -104,6 +109,22 @@ def _first_size(data: StillSet) -> tuple[int, int]:
         else:
             return height, width
     raise problem or DataSetError(f"{data.root}: there are no pictures to learn from")
+
+
+def _shapes(data: StillSet) -> list[list[int]]:
+    """Height and width of one picture of each shape to learn from, by the headers; commonest first.
+
+    Of a published set that has no files for pictures: of the first, as all are alike.
+    """
+    sizes = Counter[tuple[int, int]]()
+    for path in (still.path for still in data.train if still.path is not None):
+        with suppress(SourceError):  # learning says so
+            sizes[picture_size(path)] += 1
+    shapes: list[tuple[int, int]] = []
+    for size, _ in sizes.most_common():
+        if not any(same_shape(size, other) for other in shapes):
+            shapes.append(size)
+    return [list(size) for size in shapes or [_first_size(data)]]
 
 
 def train_stills(  # noqa: PLR0913
@@ -236,13 +257,12 @@ def _fit(  # noqa: PLR0913
     keeper.ended(interrupted=bool(detector.training_state.get("interrupted", False)))
 
 
-def _note_broken(model: StillModel, broken: Mapping[str, str]) -> None:
+def _note_broken(
+    model: StillModel, broken: Mapping[str, str], what: str = "could not be read"
+) -> None:
     if broken:
         first = next(iter(broken.values()))
-        note(
-            model.provenance,
-            f"left out what could not be read, {len(broken)} pictures, such as {first}",
-        )
+        note(model.provenance, f"left out what {what}, {len(broken)} pictures, such as {first}")
 
 
 def _check_varied(stills: Sequence[Still], detector: "Detector", *, strict: bool) -> None:
@@ -283,6 +303,7 @@ def _provenance(
         "minutes": 0.0,
         "interrupted": False,
         "source_size": list(_first_size(data)),
+        "source_shapes": _shapes(data),
         "pictures": parts.counts(),
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -300,11 +321,12 @@ def calibrate_stills(
 ) -> StillModel:
     """The same detector with a threshold from these normal pictures; the one given stays as it is.
 
-    Of pictures that the model learned from, only those that were kept apart are taken.
+    Of pictures that the model learned from, only those that were kept apart are taken. One that
+    cannot be read, or is of a shape that was not learned, is left out and noted.
 
     Raises:
         CalibrationError: If none was kept apart, they are too few, or scores say nothing.
-        SourceError: If no picture can be read, or one cannot and it is `strict`.
+        SourceError: If there is a picture that would be left out and it is `strict`.
     """
     model = replace(model, provenance=model.provenance | _set_on(data))
     parts = parted_stills(model.provenance, data)
@@ -326,15 +348,20 @@ def _calibrated(
     model: StillModel, stills: Sequence[Still], share: float, progress: Progress, *, strict: bool
 ) -> StillModel:
     bare = replace(model, calibration=None)
-    scores, highest, broken = [], [], {}
+    scores, highest = [], []
+    broken: dict[str, str] = {}
+    squeezed: dict[str, str] = {}
     for done, found in enumerate(judged(stills, bare, strict=strict), start=1):
         progress("calibrating", done, len(stills))
         if found.score is None or found.map is None:
-            broken[found.still.name] = found.why
+            (broken if found.size is None else squeezed)[found.still.name] = found.why
             continue
         scores.append(found.score)
         highest.append(float(found.map.max()))
     _note_broken(model, broken)
+    _note_broken(model, squeezed, OTHER_SHAPE)
+    for why in list(squeezed.values())[:1]:
+        log.warning("%d pictures are left out, such as %s", len(squeezed), why)
     calibration = calibrate_scores(scores, share=share)
     scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
     provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}

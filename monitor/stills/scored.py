@@ -32,7 +32,7 @@ from monitor.stills.still import StillSet
 
 log = logging.getLogger(__name__)
 
-NOTED = 5  # lines on pictures that cannot be read; the count has them all
+NOTED = 5  # lines on pictures that are left out; the count has them all
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,16 +68,17 @@ def score_stills(  # noqa: PLR0913
 
     Args:
         model: Fitted; without calibration there are no verdicts and no p-values.
-        data: A picture that cannot be read is noted in the report and does not lose the others.
+        data: A picture that cannot be read, or is of a shape that was not learned, is noted in the
+            report and does not lose the others.
         out: A folder; made where it is missing.
         command: That does it again, for the report.
         pictures: Draw plots and take second looks.
-        strict: Raise at a picture that cannot be read.
+        strict: Raise at such a picture.
         progress: Called as pictures are judged.
 
     Raises:
         DataSetError: If there is no picture.
-        SourceError: If no picture can be read, or one cannot and it is `strict`.
+        SourceError: If no picture can be judged, or one cannot and it is `strict`.
         StoreError: If the results cannot be written.
     """
     new = not out.exists()
@@ -106,7 +107,7 @@ def judge_set(
 
     Raises:
         DataSetError: If there is no picture.
-        SourceError: If no picture can be read, or one cannot and it is `strict`.
+        SourceError: If no picture can be judged, or one cannot and it is `strict`.
     """
     stills = data.test or data.train
     if not stills:
@@ -119,7 +120,8 @@ def judge_set(
         progress("scoring", len(found), len(stills))
     lost = [one for one in found if one.score is None]
     if len(lost) == len(found):
-        raise SourceError(f"none of {len(found)} pictures can be read, such as: {lost[0].why}")
+        done = "read" if lost[0].size is None else "judged"
+        raise SourceError(f"none of {len(found)} pictures can be {done}, such as: {lost[0].why}")
     notes = [*_opening_notes(model, data), *_lost_notes(found), *maps.notes()]
     by = computed_by(model.detector)
     return ScoredStills(tuple(found), maps.figures(), clock.seconds, tuple(notes), by)
@@ -194,12 +196,18 @@ def _opening_notes(model: StillModel, data: StillSet) -> list[str]:
 
 
 def _lost_notes(found: list[Judged]) -> Iterator[str]:
-    lost = [one for one in found if one.score is None]
+    lost = [one for one in found if one.size is None]
+    squeezed = [one for one in found if one.score is None and one.size is not None]
     strange = [one for one in found if one.score is not None and not isfinite(one.score)]
     if lost:
         yield f"{len(lost)} of {len(found)} pictures cannot be read and are not scored"
         yield from (one.why for one in lost[:NOTED])
         log.warning("%d of %d pictures cannot be read", len(lost), len(found))
+    if squeezed:
+        said = f"{len(squeezed)} of {len(found)} pictures are of a shape that was not learned"
+        yield f"{said} and are not scored"
+        yield from (one.why for one in squeezed[:NOTED])
+        log.warning("%s: they are not scored", said)
     if strange:
         yield (
             f"{len(strange)} of {len(found)} pictures have a score that is no number, such as "

@@ -60,6 +60,25 @@ def test_a_broken_picture_is_unjudged_and_the_rest_in_its_place(tmp_path: Path) 
         list(judged([still(1), broken], spots_model(), strict=True))
 
 
+def test_another_shape_than_was_learned_is_unjudged_and_another_scale_is_not() -> None:
+    def of(height: int, width: int) -> Still:
+        image = np.full((height, width, 3), 128, np.uint8)
+        return Still(f"{width}x{height}.png", "", None, lambda: image)
+
+    model = spots_model()
+    squeezed = replace(model, provenance=model.provenance | {"source_size": [64, 64]})
+    wide, large, near = judged([of(64, 114), of(640, 640), of(64, 70)], squeezed)
+    assert (wide.verdict, wide.score, wide.map, wide.size) == ("unjudged", None, None, (64, 114))
+    assert "114x64.png: 114x64; the model learned on 64x64: cut it" in wide.why
+    assert [one.verdict for one in (large, near)] == ["ok", "ok"]
+    with pytest.raises(SourceError, match="114x64; the model learned on 64x64"):
+        list(judged([of(64, 114)], squeezed, strict=True))
+    several = squeezed.provenance | {"source_shapes": [[64, 64], [9, 16]]}
+    found = judged([of(64, 114), of(114, 64)], replace(squeezed, provenance=several))
+    assert [one.verdict for one in found] == ["ok", "unjudged"]
+    assert next(judged([of(64, 114)], model)).verdict == "ok"  # what was learned is not known
+
+
 def test_pictures_are_read_batch_by_batch() -> None:
     reads: list[int] = []
 

@@ -156,6 +156,32 @@ def test_calibrating_on_other_pictures_takes_all_that_are_not_defective(
     assert len(calibrate_stills(model, open_stills(root)).calibrated().scores) == 12
 
 
+def test_calibrating_leaves_out_what_is_of_another_shape(
+    data: StillSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = learn(data)
+    assert model.provenance["source_shapes"] == [[64, 64]]
+    root = write_plates(tmp_path / "other", n_train=12)
+    save(root / "train" / "good" / "wide.png", np.full((64, 114, 3), 128, np.uint8))
+    found = calibrate_stills(model, open_stills(root))
+    assert len(found.calibrated().scores) == 12
+    said = "left out what is of a shape that was not learned, 1 pictures, such as "
+    assert any(text.startswith(said) for text in found.provenance["notes"])
+    assert "1 pictures are left out, such as" in caplog.text
+    with pytest.raises(SourceError, match=r"wide\.png: 114x64; the model learned on 64x64"):
+        calibrate_stills(model, open_stills(root), strict=True)
+
+
+def test_all_shapes_that_were_learned_are_judged(tmp_path: Path) -> None:
+    root = write_plates(tmp_path / "p", n_train=20)
+    for index, (height, width) in enumerate([(64, 114), (128, 228), (64, 66)]):
+        pixels = np.full((height, width, 3), 128 + index, np.uint8)
+        save(root / "train" / "good" / f"wide{index}.png", pixels)
+    model = learn(open_stills(root))
+    assert model.provenance["source_shapes"] == [[64, 64], [64, 114]]
+    assert not any("shape" in text for text in model.provenance["notes"])
+
+
 def test_models_open_by_kind(data: StillSet, tmp_path: Path) -> None:
     learn(data, tmp_path / "m.pt")
     assert isinstance(open_model(tmp_path / "m.pt"), StillModel)

@@ -287,6 +287,23 @@ def test_a_broken_picture_is_noted_counted_and_in_the_table(
     assert rows["test/spot/000.png"]["verdict"] == "unjudged"
 
 
+def test_a_picture_of_another_shape_is_noted_counted_and_in_no_figure(
+    data: StillSet, model: StillModel, tmp_path: Path
+) -> None:
+    wide = np.full((64, 114, 3), 128, np.uint8)
+    first, *others = data.test
+    test = (replace(first, read=lambda: wide, mask=None), *others)
+    known = replace(model, provenance=model.provenance | {"source_size": [64, 64]})
+    report = score_stills(known, replace(data, test=test), tmp_path, pictures=False)
+    assert (report.figures["n_other_shape"], report.figures["n_unreadable"]) == (1, 0)
+    assert report.figures["n_images"] == 21
+    notes = report.texts("notes")
+    assert "1 of 22 pictures are of a shape that was not learned and are not scored" in notes
+    assert any("114x64; the model learned on 64x64" in text for text in notes)
+    with pytest.raises(SourceError, match=r"none of 1 pictures can be judged, such as: .*114x64"):
+        score_stills(known, replace(data, test=test[:1]), tmp_path, pictures=False)
+
+
 def test_nothing_is_left_on_disk_when_scoring_fails(
     damaged: StillSet, model: StillModel, tmp_path: Path
 ) -> None:
