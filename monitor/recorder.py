@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from monitor.addresses import public_address
 from monitor.alert_rule import LATE_S
 from monitor.clip_writer import ClipWriter
+from monitor.drawn import marked_jpeg
 from monitor.errors import StoreError
 from monitor.files import write_atomically
 from monitor.overlay import overlay
@@ -165,11 +166,12 @@ class Recorder:
         with self._disk(case):
             image = reading.frame.image
             snapshot, plain = self._path(case.alert, ".jpg"), None
+            jpeg = self._jpeg(image)
             if reading.map is not None:
                 plain = self._path(case.alert, "-plain.jpg")
-                write_atomically(plain, self._jpeg(image))
-                image = overlay(image, self._heat(reading.map))
-            write_atomically(snapshot, self._jpeg(image))
+                write_atomically(plain, jpeg)
+                jpeg = marked_jpeg(self._jpeg(overlay(image, self._heat(reading.map))))
+            write_atomically(snapshot, jpeg)
         return [Evidence(case.alert.id, snapshot=snapshot, plain=plain)]
 
     def _heat(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Transform
 
+from monitor.drawn import MARK
 from monitor.names import shown
 
 BLUE, VERMILION, ORANGE, GREEN, PURPLE, SKY = (
@@ -96,5 +97,5 @@ def png(figure: Figure) -> bytes:
         words.set_parse_math(False)
         words.set_text("\n".join(map(shown, words.get_text().split("\n"))))
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", metadata={"Software": MARK})
     return buffer.getvalue()

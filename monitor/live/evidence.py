@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.drawn import marked_jpeg
 from monitor.errors import StoreError
 from monitor.files import write_atomically
 from monitor.overlay import overlay
@@ -81,7 +82,7 @@ def shown(jpeg: bytes, anomaly_map: NDArray[np.float16], high: float | None) -> 
     threshold = high or float(heat.max()) / 2
     scaled = heat / threshold if threshold > 0 else np.zeros_like(heat)
     image = overlay(_picture(jpeg), scaled)
-    return encode(image)
+    return marked_jpeg(encode(image))
 
 
 def encode(image: Image) -> bytes:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from monitor.drawn import is_drawn
 from monitor.errors import SourceError
 from monitor.records import Image
 from monitor.sources.listing import natural_key
@@ -48,8 +49,8 @@ class _Waiting:
 class Arrivals:
     """The pictures that come into a folder and those below it; each is given once.
 
-    A file that is overwritten comes anew. Names that begin with a dot, and folders in `beside`,
-    are not looked at; a file that is renamed into place is found under its new name.
+    A file that is overwritten comes anew. Names that begin with a dot, folders in `beside` and what
+    oddwatch drew are not looked at; a file that is renamed into place is found under its new name.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class Arrivals:
         if self._done.get(path) == stamp:
             return False
         waiting = self._waiting.get(path)
-        if waiting is None and self._known(path, stamp):
+        if waiting is None and (self._known(path, stamp) or is_drawn(path)):
             self._done[path] = stamp
             return False
         if waiting is None:

@@ -1,5 +1,6 @@
 """Pictures that someone names: which files those are, verdicts on them, heat maps as files."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from monitor.drawn import is_drawn, marked_jpeg, say_drawn
 from monitor.errors import SourceError, StoreError
 from monitor.files import write_atomically
 from monitor.overlay import overlay
@@ -18,6 +20,8 @@ from monitor.stills.judging import BATCH, Judged, heat_of, judged
 from monitor.stills.model import StillModel
 from monitor.stills.reading import PICTURE_SUFFIXES, read_picture
 from monitor.stills.still import Still
+
+log = logging.getLogger(__name__)
 
 JPEG_QUALITY = 90  # what is looked at closely; 85, as alerts of video have, blurs hairlines
 COLOURED = 24  # of 255 between channels: JPEG's own colour noise on gray stays under 10
@@ -39,15 +43,22 @@ class Inspected:
 def find_pictures(paths: Sequence[Path]) -> list[Still]:
     """The pictures at some paths, each once, folders with all below them; hidden files left out.
 
-    A named file is taken whatever it is called, and also if it is not there: judging says so.
+    So are those that oddwatch drew, which is said. A named file is taken whatever it is called,
+    and also if it is not there: judging says so.
 
     Raises:
         SourceError: If a folder cannot be listed, or there is no picture in any of them.
     """
     found: dict[Path, str] = {}
+    drawn: dict[Path, None] = {}
     for path in paths:
         for file, name in _files(path):
-            found.setdefault(file, name)
+            if file != path and is_drawn(file):
+                drawn[file] = None
+            else:
+                found.setdefault(file, name)
+    if drawn:
+        log.warning("%s", say_drawn(list(drawn)))
     if not found:
         named = ", ".join(map(str, paths[:3]))
         kinds = ", ".join(sorted(PICTURE_SUFFIXES))
@@ -128,9 +139,10 @@ def write_heat(path: Path, image: Image, one: Judged, model: StillModel) -> None
 
 
 def as_jpeg(image: Image) -> bytes:
-    """(H, W, 3) RGB as the bytes of a JPEG file."""
+    """(H, W, 3) RGB as the bytes of a JPEG file, marked as drawn."""
     bgr = np.ascontiguousarray(image[..., ::-1])
-    return cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    jpeg = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
+    return marked_jpeg(jpeg)
 
 
 class ColourWatch:

@@ -1,12 +1,13 @@
 """What a layout of stills is, what is asked of it, and the words the layouts share."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from monitor.datasets.layout import listing_of, subfolder
+from monitor.drawn import is_drawn
 from monitor.errors import DataSetError, LabelError, MonitorError, SourceError
 from monitor.sources.listing import natural_key, say_entries
 from monitor.stills.reading import PICTURE_SUFFIXES, picture_size, read_mask, read_picture
@@ -73,22 +74,32 @@ class StillLayout:
 
 
 def pictures_below(folder: Path | None) -> list[Path]:
-    """Every picture in `folder` and below, in natural order; hidden files and folders are not."""
+    """Every picture in `folder` and below, in natural order.
+
+    Hidden files and folders are not, nor what oddwatch drew.
+    """
     if folder is None:
         return []
     if folder.is_file():
         return [folder]
-    found: list[Path] = []
+    found = [path for path in _walk(folder) if not is_drawn(path)]
+    return sorted(found, key=lambda path: [natural_key(part) for part in path.parts])
+
+
+def drawn_below(folder: Path) -> list[Path]:
+    """What oddwatch drew, in `folder` and below: it is left out everywhere, and said."""
+    return sorted(path for path in _walk(folder) if is_drawn(path))
+
+
+def _walk(folder: Path) -> Iterator[Path]:
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not _hidden(name)]
-        found += [Path(place, name) for name in names if _is_picture(name)]
-    return sorted(found, key=lambda path: [natural_key(part) for part in path.parts])
+        yield from (Path(place, name) for name in names if _is_picture(name))
 
 
 def has_pictures(folder: Path | None) -> bool:
     """Whether there is one in `folder` or below; ends at the first."""
-    walk = os.walk(folder) if folder is not None else iter(())
-    return any(_is_picture(name) for _, _, names in walk for name in names)
+    return folder is not None and any(not is_drawn(path) for path in _walk(folder))
 
 
 def classes_in(folder: Path | None) -> dict[str, list[Path]]:
@@ -101,7 +112,8 @@ def classes_in(folder: Path | None) -> dict[str, list[Path]]:
 def pictures_here(folder: Path | None) -> list[Path]:
     """Pictures directly in `folder`, in natural order."""
     listing = listing_of(folder)
-    files = [*listing.pictures, *(path for path in listing.others if _is_picture(path.name))]
+    others = (path for path in listing.others if _is_picture(path.name))
+    files = [path for path in (*listing.pictures, *others) if not is_drawn(path)]
     return sorted(files, key=lambda path: natural_key(path.name))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monitor import datasets
 from monitor.datasets.layout import listing_of, refuse
+from monitor.drawn import say_drawn
 from monitor.errors import DataSetError, MonitorError, SourceNotFoundError, UsageError
 from monitor.files import no_file, plain_path
 from monitor.sources.listing import say_entries
@@ -15,6 +16,7 @@ from monitor.stills.layout import (
     NORMAL_NAMES,
     StillLayout,
     StillRequest,
+    drawn_below,
     nothing_found,
     some,
     test_folder,
@@ -73,6 +75,8 @@ def open_stills(
     if fault is None:
         fault = refuse if strict else _let_go
     request = StillRequest(root, protocol, normal, fault)
+    if drawn := drawn_below(root):
+        request.notes.append(say_drawn(drawn))
     if name is None:
         raise _not_recognised(request)
     if asked and name in CLASSLESS:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 import monitor.stills.arrivals
+from monitor.drawn import marked_jpeg
 from monitor.errors import SourceError
 from monitor.stills.arrivals import STILL_WRITING, Arrival, Arrivals
 from monitor.stills.reading import read_picture
@@ -175,6 +176,13 @@ def test_folders_below_are_looked_at_except_those_beside(tmp_path: Path) -> None
     for place in ("monday/a.png", "sorted/ok/b.png", ".trash/c.png", "notes.txt"):
         write_plate(tmp_path / "x.png").rename(_made(tmp_path / place))
     assert twice(arrivals) == ["a.png"]
+
+
+def test_what_oddwatch_drew_is_no_arrival(arrivals: Arrivals, tmp_path: Path) -> None:
+    write_plate(tmp_path / "a.png")
+    jpeg = write_plate(tmp_path / "b.jpg").read_bytes()
+    (tmp_path / "a.png.heat.jpg").write_bytes(marked_jpeg(jpeg))
+    assert twice(arrivals) == ["a.png", "b.jpg"]
 
 
 def _made(path: Path) -> Path:

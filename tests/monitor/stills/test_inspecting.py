@@ -77,6 +77,19 @@ def test_the_box_is_where_the_spot_is_and_the_heat_map_shows_it(tmp_path: Path) 
     assert moved[40:].max() < 25  # as it was, but for JPEG
 
 
+def test_heat_maps_among_the_pictures_are_not_judged_but_when_named(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_plate(tmp_path / "bad.png", spot=True)
+    (one,) = inspected(tmp_path, tmp_path)
+    assert not caplog.text
+    (again,) = inspected(tmp_path, tmp_path)
+    assert (again.judged.still.name, again.heat) == (one.judged.still.name, one.heat)
+    assert f"left out 1 picture that oddwatch drew, such as {one.heat}" in caplog.text
+    assert one.heat is not None
+    assert [still.path for still in find_pictures([one.heat])] == [one.heat]
+
+
 def test_a_heat_map_that_cannot_be_written_loses_no_verdict(tmp_path: Path) -> None:
     write_plate(tmp_path / "drop" / "bad.png", spot=True)
     (tmp_path / "heat").write_bytes(b"a file")

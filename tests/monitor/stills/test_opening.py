@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from monitor.errors import DataSetError, LabelError, SourceError, SourceNotFoundError, UsageError
+from monitor.evaluation.drawing import new_figure, png
 from monitor.stills.opening import LAYOUTS, is_stills, open_stills, recognise
 from monitor.stills.protocol import split_normal
 from monitor.stills.still import Still, StillSet, fit_mask, read_stills
@@ -174,6 +175,21 @@ def test_a_plain_folder_is_normal_and_unlabelled(tmp_path: Path) -> None:
     ]
     assert tally(found.test) == {("", None): 6}
     assert "2 sub-folders (monday, tuesday) are all taken as normal" in found.notes[0]
+
+
+def test_what_oddwatch_drew_is_in_no_set_and_makes_no_class(tmp_path: Path) -> None:
+    pictures(tmp_path / "good", 3)
+    plain = open_stills(tmp_path)
+    plot = png(new_figure(2, 1))
+    for place in ("m.losses.png", "scores/curve.png", "good/000.png.heat.png"):
+        (tmp_path / place).parent.mkdir(exist_ok=True)
+        (tmp_path / place).write_bytes(plot)
+    found = open_stills(tmp_path)
+    assert found.layout == plain.layout == "plain"
+    assert [still.name for still in found.train] == [still.name for still in plain.train]
+    said = f"left out 3 pictures that oddwatch drew, such as {tmp_path}/good/000.png.heat.png"
+    assert found.notes[0] == said
+    assert open_stills(tmp_path / "m.losses.png").train  # it was named
 
 
 def test_one_picture(tmp_path: Path) -> None:
