@@ -2,9 +2,10 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain, count
 from pathlib import Path
 
 import cv2
@@ -91,8 +92,8 @@ def _is_picture(relative: Path) -> bool:
 
 def _told_apart(found: dict[Path, str]) -> list[str]:
     """Names of which no two are the same: the whole path where they would be."""
-    count = Counter(found.values())
-    return [path.as_posix() if count[name] > 1 else name for path, name in found.items()]
+    times = Counter(found.values())
+    return [path.as_posix() if times[name] > 1 else name for path, name in found.items()]
 
 
 def inspect_pictures(
@@ -105,14 +106,17 @@ def inspect_pictures(
     Raises:
         NotFittedError: If the model has learned nothing.
     """
+    taken: set[Path] = set()
     for one in judged(stills, model, batch=batch, maps=out is not None):
-        yield Inspected(one) if out is None else _with_heat(one, model, out)
+        if out is None or one.map is None:
+            yield Inspected(one)
+            continue
+        name = _heat_name(one.still.name, taken)
+        taken.add(name)
+        yield _with_heat(one, model, out / name)
 
 
-def _with_heat(one: Judged, model: StillModel, out: Path) -> Inspected:
-    if one.map is None:
-        return Inspected(one)
-    path = out / _heat_name(one.still.name)
+def _with_heat(one: Judged, model: StillModel, path: Path) -> Inspected:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_heat(path, one.still.picture(), one, model)
@@ -122,10 +126,16 @@ def _with_heat(one: Judged, model: StillModel, out: Path) -> Inspected:
     return Inspected(one, path)
 
 
-def _heat_name(name: str) -> Path:
-    """The picture's own place and name, kept below the folder whatever it begins with."""
-    parts = [part for part in Path(name).parts if part not in ("..", "/", "\\") and ":" not in part]
-    return Path(*parts[:-1], f"{parts[-1]}.heat.jpg")
+def _heat_name(name: str, taken: Collection[Path]) -> Path:
+    """The picture's own place and name, kept below the folder whatever it begins with.
+
+    With a number where another picture has that name, as ../a/1.png and a/1.png have.
+    """
+    path = Path(name)
+    parts = [part for part in path.parts if part not in ("..", path.anchor)]
+    folder, own = Path(*parts[:-1]), parts[-1]
+    numbered = (folder / f"{own}-{number}.heat.jpg" for number in count(2))
+    return next(p for p in chain([folder / f"{own}.heat.jpg"], numbered) if p not in taken)
 
 
 def write_heat(path: Path, image: Image, one: Judged, model: StillModel) -> None:

@@ -108,6 +108,21 @@ def test_files_stay_below_the_folder_whatever_they_are_called(tmp_path: Path) ->
     assert len(set(found)) == 2
 
 
+def test_no_two_pictures_share_a_heat_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_plate(tmp_path / "a" / "1.png", spot=True)
+    write_plate(tmp_path / "w" / "a" / "1.png")
+    write_plate(tmp_path / "w" / "a" / "12:30.png")
+    monkeypatch.chdir(tmp_path / "w")
+    stills = find_pictures([Path("../a/1.png"), Path("a/1.png"), Path("a")])
+    found = [o.heat for o in inspect_pictures(stills, spots_model(), out=Path("out"))]
+    assert [path.as_posix() for path in found if path is not None] == [
+        "out/a/1.png.heat.jpg",
+        "out/a/1.png-2.heat.jpg",
+        "out/12:30.png.heat.jpg",
+    ]
+    assert all(path is not None and path.is_file() for path in found)
+
+
 def test_colour_shown_to_a_gray_model_is_noticed(tmp_path: Path) -> None:
     red = plate()
     red[:8, :8] = (200, 20, 20)
