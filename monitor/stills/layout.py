@@ -1,10 +1,11 @@
 """What a layout of stills is, what is asked of it, and the words the layouts share."""
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from monitor.datasets.layout import listing_of, subfolder
 from monitor.drawn import is_drawn
@@ -142,8 +143,11 @@ def with_masks(
     request: StillRequest, stills: tuple[Still, ...], folder: Path | None
 ) -> tuple[Still, ...]:
     """Give anomalous pictures masks from `folder`/KIND; say how many have none or a wrong one."""
-    masks = {kind: _masks_of(folder, kind) for kind in {s.kind for s in stills if s.label}}
-    done = tuple(_with_mask(s, masks[s.kind]) if s.label else s for s in stills)
+    masks: dict[str, Path] = {}
+    for kind in sorted({still.kind for still in stills if still.label}):
+        own = [still.name for still in stills if still.label and still.kind == kind]
+        masks |= _masks_of(request, subfolder(folder, kind) if folder is not None else None, own)
+    done = tuple(_masked(s, masks[s.name]) if s.name in masks else s for s in stills)
     defects = [still for still in done if still.label]
     without = [still for still in defects if still.mask is None]
     if folder is None or not defects:
@@ -169,21 +173,45 @@ def some(names: list[str], most: int = 4) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _with_mask(still: Still, masks: Mapping[str, Path]) -> Still:
-    assert still.path is not None
-    path = masks.get(still.path.stem)
-    return still if path is None else _masked(still, path)
-
-
 def _masked(still: Still, path: Path | None) -> Still:
     mask = None if path is None else partial(read_mask, path)
     return Still(still.name, still.kind, still.label, still.read, still.path, mask)
 
 
-def _masks_of(folder: Path | None, kind: str) -> dict[str, Path]:
-    """Mask files by the stem of their picture: MVTec AD has NNN_mask.png, BTAD NNN.png or .bmp."""
-    own = subfolder(folder, kind) if folder is not None else None
-    return {path.stem.removesuffix("_mask"): path for path in pictures_here(own)}
+def _masks_of(request: StillRequest, folder: Path | None, names: list[str]) -> dict[str, Path]:
+    """Mask files of one kind of defect by their pictures' names.
+
+    MVTec AD has NNN_mask.png, BTAD NNN.png or .bmp. A mask lies in `folder` as its picture does in
+    test/KIND; one that does not is taken where picture and mask are the only ones called so.
+    """
+    masks = {_place(path.relative_to(folder)): path for path in pictures_below(folder) if folder}
+    places = {name: PurePath(*PurePath(name).parts[2:]).with_suffix("") for name in names}
+    times = Counter(places.values())
+    pictures_called = Counter(place.name for place in places.values())
+    masks_called = Counter(place.name for place in masks)
+    only = {place.name: path for place, path in masks.items() if masks_called[place.name] == 1}
+    found: dict[str, Path] = {}
+    unclear: list[str] = []
+    for name, place in places.items():
+        if place in masks and times[place] == 1:
+            found[name] = masks[place]
+        elif place.name in only and pictures_called[place.name] == 1:
+            found[name] = only[place.name]
+        elif place.name in masks_called:
+            unclear.append(name)
+    if unclear:
+        request.problem(
+            LabelError(
+                f"{folder}: by their names masks may be of any of {len(unclear)} pictures, and "
+                f"none has one: {some(unclear)}; lay them out in the same sub-folders"
+            )
+        )
+    return found
+
+
+def _place(mask: Path) -> PurePath:
+    """Where the mask's picture lies, without its suffix."""
+    return PurePath(mask.parent, mask.stem.removesuffix("_mask"))
 
 
 def _of_one_size(

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,34 @@ def test_missing_and_unfit_masks_are_counted_and_the_rest_is_used(tmp_path: Path
     assert "test/dirty/000.png: 24x32, but the picture is 32x24" in unfit
     with pytest.raises(LabelError, match="masks for 4 of 5 defects"):
         open_stills(root, strict=True)
+
+
+def test_a_mask_is_of_the_picture_in_the_same_place_or_the_only_one_of_its_name(
+    tmp_path: Path,
+) -> None:
+    root = mvtec(tmp_path)
+    for seed, name in enumerate(("mon/000", "tue/000", "wed/007", "wed/a.1", "008")):
+        picture(root / "test" / "crack" / f"{name}.png", 50 + seed)
+    picture(root / "test" / "crack" / "008.jpg", 60)
+    truth = root / "ground_truth" / "crack"
+    for name in ("000", "007", "wed/a.1", "008"):
+        mask(truth / f"{name}_mask.png")
+
+    def masked() -> dict[str, str]:
+        stills = (still for still in open_stills(root).test if still.kind == "crack")
+        own = {s.name.removeprefix("test/crack/"): s.mask for s in stills}
+        masks = {name: m.args[0] for name, m in own.items() if isinstance(m, partial)}
+        return {name: path.relative_to(truth).as_posix() for name, path in masks.items()}
+
+    assert masked() == {"wed/007.png": "007_mask.png", "wed/a.1.png": "wed/a.1_mask.png"}
+    unclear, missing = open_stills(root).notes
+    assert "masks may be of any of 4 pictures, and none has one: test/crack/008.jpg" in unclear
+    assert "masks for 7 of 11 defects; none for test/crack/008.jpg" in missing
+    mask(truth / "tue" / "000_mask.png")
+    picture(root / "test" / "crack" / "000.png", 70)
+    assert masked()["tue/000.png"] == "tue/000_mask.png"
+    assert masked()["000.png"] == "000_mask.png"
+    assert "mon/000.png" not in masked()
 
 
 def test_class_folders_learn_from_the_only_class(tmp_path: Path) -> None:
