@@ -6,6 +6,7 @@ How it is read, so that the same file is always the same numbers:
 - 16 bits: the file's full range to 0..255 (65535 is 255). A camera of 12 bits that stores its
   values unshifted fills a sixteenth of that and looks black: its depth is not guessed, since a dark
   picture of 16 bits looks just the same. Scale such files before;
+- .tif whose 0 is white, as X-ray devices write it: as it is shown, white is 255;
 - gray: three equal channels; a palette: its colours;
 - alpha: laid on white, as viewers show it; what lies under a transparent pixel is arbitrary;
 - CMYK: converted without a colour profile; profiles are not applied to RGB either;
@@ -31,7 +32,9 @@ LEAST_SIDE = 8  # pixels; less shows nothing. A side of MNIST's digits is 28
 MOST_PIXELS = 2**28 // 3  # 89 million: a quarter of a GiB as RGB; where Pillow warns
 TURNED = range(5, 9)  # values of the EXIF orientation that swap width and height
 ORIENTATION = 0x0112  # the EXIF tag
+PHOTOMETRIC, WHITE_IS_ZERO = 262, 0  # a tag of TIFF, and what it says there of a negative
 WIDE = ("I;16", "I;16L", "I;16B", "I")  # gray of 16 bits; Pillow 10 gives .png of 16 bits as I
+Wide = np.ndarray[tuple[int, ...], np.dtype[np.generic]]
 BROKEN = (OSError, SyntaxError, ValueError, EOFError)  # what Pillow raises on bad files
 
 Pillow.MAX_IMAGE_PIXELS = None  # Pillow's own limit, whose error tells no size; ours comes first
@@ -77,8 +80,11 @@ def read_mask(path: Path) -> Mask:
         with _opened(path) as picture:
             _check_size(path, picture, MOST_PIXELS)
             upright = ImageOps.exif_transpose(picture)
-            plain = upright if upright.mode in (*WIDE, "L", "1", "F") else upright.convert("RGB")
-            values = np.asarray(plain)
+            if upright.mode in WIDE:
+                values = _wide(picture, upright)
+            else:
+                plain = upright if upright.mode in ("L", "1", "F") else upright.convert("RGB")
+                values = np.asarray(plain)
     except SourceError as error:
         raise LabelError(f"mask {error}") from error
     return np.asarray(values.any(axis=2) if values.ndim == 3 else values != 0)
@@ -139,14 +145,21 @@ def _rgb(path: Path, picture: Pillow.Image) -> Image:
             f"{path}: 32 bits per value, whose range is not known; expected 8 or 16 bits"
         )
     if upright.mode in WIDE:
-        gray = _narrow(np.asarray(upright))
+        gray = _narrow(_wide(picture, upright))
         return np.repeat(gray[..., None], 3, axis=2)
     if upright.mode in ("LA", "RGBA", "PA", "La", "RGBa") or "transparency" in upright.info:
         upright = _on_white(upright.convert("RGBA"))
     return np.array(upright.convert("RGB"), np.uint8)
 
 
-def _narrow(wide: np.ndarray[tuple[int, ...], np.dtype[np.generic]]) -> Image:
+def _wide(picture: Pillow.Image, upright: Pillow.Image) -> Wide:
+    """16 bits as they are shown: of these Pillow turns no negative round, as it does of 8 and 1."""
+    values = np.asarray(upright)
+    negative = getattr(picture, "tag_v2", {}).get(PHOTOMETRIC) == WHITE_IS_ZERO
+    return 65535 - values if negative else values
+
+
+def _narrow(wide: Wide) -> Image:
     """16 bits to 8, rounded: 65535 is 257 x 255."""
     return ((wide.astype(np.uint32) + 128) // 257).astype(np.uint8)
 

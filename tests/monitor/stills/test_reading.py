@@ -69,6 +69,25 @@ def test_16_bits_are_scaled_by_their_full_range(tmp_path: Path) -> None:
         assert image[4, 4].tolist() == [16, 16, 16]  # 4095 / 65535 of 255: documented as dark
 
 
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_tiff_whose_0_is_white_is_read_as_it_is_shown(
+    tmp_path: Path, compression: str, dtype: type[np.unsignedinteger]
+) -> None:
+    most = np.iinfo(dtype).max
+    shown = np.linspace(0, most, 64).astype(dtype).reshape(8, 8)
+    stored = shown if dtype == np.uint8 else most - shown  # Pillow turns 8 bits round as it writes
+    paths = [tmp_path / "plain.tif", tmp_path / "negative.tif"]
+    Image.fromarray(shown).save(paths[0], compression=compression)
+    Image.fromarray(stored).save(paths[1], compression=compression, tiffinfo={262: 0})
+    before, after = map(read_picture, paths)
+    assert np.array_equal(before, after)
+    assert before[0, 0, 0] == 0
+    assert before[7, 7, 0] == 255
+    assert [read_mask(path).sum() for path in paths] == [63, 63]
+    assert not read_mask(paths[1])[0, 0]
+
+
 def test_gray_palette_and_bilevel_are_three_channels(tmp_path: Path, halves: Image.Image) -> None:
     gray = save(tmp_path / "gray.png", np.full((8, 9), 77, np.uint8))
     assert read_picture(gray)[3, 3].tolist() == [77, 77, 77]
