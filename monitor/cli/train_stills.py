@@ -141,16 +141,17 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
     """The detector to go on with; its file's options, split and augmentation stay as they are."""
     from models.augmentation import Augmentation
     from monitor.keeping import unfinished
+    from monitor.stills.apart import part_in
     from monitor.stills.model import load_still_model
 
     path = unfinished(asked.out) if unfinished(asked.out).exists() else asked.out
     model = load_still_model(path, device)
     check_same(model.trained(), (model.preset, asked.preset), asked.detector, options, path)
     facts = model.provenance
-    if not same_place(facts["data"], data.root):
+    if not same_place(facts["data"], data.root) and not any(map(part_in(facts, data), data.train)):
         raise UsageError(
-            f"--resume: {path} learned from {facts['data']}, not from {data.root}; what was kept "
-            "apart for its threshold can be told there only: leave --resume out to start anew"
+            f"--resume: {path} learned from {facts['data']}, of which there is no picture in "
+            f"{data.root}: leave --resume out to start anew"
         )
     augment = Augmentation.parse(facts["augment"] if asked.augment is None else asked.augment)
     return _Start(model.trained(), model.preset, int(facts["seed"]), augment, facts)
@@ -191,10 +192,11 @@ def _print_result(
     model: "StillModel", data: "StillSet", asked: Asked, picture: Path | None
 ) -> None:
     facts, counts = model.provenance, model.provenance["pictures"]
+    apart = counts["calibration"] if model.calibration is None else len(model.calibration.scores)
     print(
         f"{model.detector.name} ({model.preset}) learned {facts['steps']:,} steps in "
         f"{facts['minutes']:.1f} minutes, from {counts['fit']:,} pictures ({counts['held_out']} "
-        f"more for the scale of errors, {counts['calibration']} for the threshold), "
+        f"more for the scale of errors, {apart} for the threshold), "
         f"augmentation {facts['augment']}"
     )
     print_line(f"protocol: {facts['protocol']}")

@@ -92,13 +92,22 @@ def _is_size(value: Any) -> bool:
 
 def _is_learned(value: Any) -> bool:
     """Stretches of videos by their place, or names of pictures."""
-    if isinstance(value, list):
-        return all(map(_is_text, value))
-    return isinstance(value, dict) and all(
-        isinstance(part, list) and len(part) == 2 and all(map(_is_number, part))
-        for parts in value.values()
-        for part in (parts if isinstance(parts, list) else [parts])
+    return _is_texts(value) or (
+        isinstance(value, dict)
+        and all(
+            isinstance(part, list) and len(part) == 2 and all(map(_is_number, part))
+            for parts in value.values()
+            for part in (parts if isinstance(parts, list) else [parts])
+        )
     )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_is_text, value))
+
+
+def _is_contents(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_is_texts, value.values()))
 
 
 def _is_answers_or_none(value: Any) -> bool:
@@ -125,7 +134,7 @@ FACTS: Expected = {
     "spec": NAMED,
     "graph": _one_of("onnx", "openvino", "none"),
     "precision": _one_of("fp32", "bf16", "int8"),
-    "terms": ("a list of names", lambda v: isinstance(v, list) and all(map(_is_text, v))),
+    "terms": ("a list of names", _is_texts),
     "parameters": ("a whole number", _is_number),
     "batch": ("a whole number from 1 or null", lambda v: v is None or _is_count(v)),
     "calibration": NAMED_OR_NONE,
@@ -145,6 +154,7 @@ SPEC: Expected = {
     "channels": ("1 or 3", lambda v: _is_number(v) and v in (1, 3)),
     "target": ("a whole number", _is_number),
 }
+TEXTS = ("a list of texts", _is_texts)
 OVER_0 = ("a number over 0", _is_over_0)
 FINITE = ("a finite number", _is_finite)
 PROVENANCE: Expected = {  # what is computed with, where it is there
@@ -158,6 +168,7 @@ PROVENANCE: Expected = {  # what is computed with, where it is there
     "map_high": FINITE,
     "raised_by": OVER_0,
     "learned": ("stretches of videos or names of pictures", _is_learned),
-    "notes": ("a list of texts", lambda v: isinstance(v, list) and all(map(_is_text, v))),
+    "contents": ("lists of places by what lies there", _is_contents),
+    **dict.fromkeys(("held_out", "kept_apart", "notes"), TEXTS),
     **dict.fromkeys(("data", "layout", "calibrated_on", "calibrated_layout"), TEXT),
 }

@@ -1,6 +1,9 @@
-"""Normal pictures parted into what a model learned from and what it did not."""
+"""Normal pictures parted into what a model learned from and what it did not.
 
-from collections.abc import Iterable, Mapping
+A picture is known by its place and by the bytes of its file, so that it is on another machine, too.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +11,10 @@ from typing import Any
 from monitor.apart import warn_of_no_note
 from monitor.errors import MonitorError
 from monitor.stills.opening import open_stills
+from monitor.stills.split import StillSplit
 from monitor.stills.still import Still, StillSet
+
+Noted = dict[str, list[str]]  # places and digests, by their key in a model's provenance
 
 
 @dataclass(frozen=True)
@@ -19,32 +25,58 @@ class StillParts:
     apart: tuple[Still, ...]  # nothing but perhaps thresholds
 
 
-def learned_of_stills(
-    stills: Iterable[Still], data: StillSet, earlier: Mapping[str, Any] | None = None
-) -> list[str]:
-    """What is noted of the pictures that a model learns from: their places.
+def noted_of_stills(
+    parts: StillSplit, data: StillSet, earlier: Mapping[str, Any] | None = None
+) -> Noted:
+    """What is noted of the pictures that a model learns from, and of those that it does not.
 
     With what its earlier provenance notes, where it goes on learning.
     """
-    noted = (earlier or {}).get("learned", ())
-    return sorted({*noted, *(_place(still, data) for still in stills)})
+    now = {
+        "learned": (*parts.fit, *parts.held_out),
+        "held_out": parts.held_out,
+        "kept_apart": parts.calibration,
+    }
+    before = earlier or {}
+    return {
+        key: sorted({*before.get(key, ()), *(own for s in stills for own in _known_by(s, data))})
+        for key, stills in now.items()
+    }
+
+
+def part_in(provenance: Mapping[str, Any] | None, data: StillSet) -> Callable[[Still], str | None]:
+    """Tells in which part of `StillSplit` a picture of the set was; None: in none of them.
+
+    What is noted for several parts, as pictures were moved, is in the one that learned the most.
+    """
+    noted = provenance or {}
+    learned, held_out, apart = (
+        set(noted.get(key, ())) for key in ("learned", "held_out", "kept_apart")
+    )
+    parts = {"fit": learned - held_out, "held_out": held_out, "calibration": apart}
+
+    def part_of(still: Still) -> str | None:
+        known = _known_by(still, data)
+        return next((name for name, own in parts.items() if known & own), None)
+
+    return part_of
 
 
 def parted_stills(provenance: Mapping[str, Any], data: StillSet) -> StillParts:
     """The normal pictures of a set, as the model with that provenance saw them."""
     warn_of_no_note(provenance)
     normal = data.train or tuple(still for still in data.test if still.label is not True)
-    apart = apart_of_stills(normal, data, provenance)
-    kept = set(apart)
-    return StillParts(tuple(still for still in normal if still not in kept), apart)
+    learned = learned_among(normal, data, provenance)
+    kept = set(learned)
+    return StillParts(learned, tuple(still for still in normal if still not in kept))
 
 
-def apart_of_stills(
+def learned_among(
     stills: Iterable[Still], data: StillSet, provenance: Mapping[str, Any]
 ) -> tuple[Still, ...]:
-    """Those of the set's pictures that the model did not learn from."""
-    noted = set(provenance.get("learned", ()))
-    return tuple(still for still in stills if _place(still, data) not in noted)
+    """Those of the set's pictures that the model learned from."""
+    part_of = part_in(provenance, data)
+    return tuple(still for still in stills if part_of(still) in ("fit", "held_out"))
 
 
 def open_again(
@@ -62,6 +94,9 @@ def open_again(
     return open_stills(place, layout=layout, strict=strict)
 
 
-def _place(still: Still, data: StillSet) -> str:
-    """Where it lies; of a published set that has no files for pictures its name there."""
-    return f"{data.layout}/{still.name}" if still.path is None else str(still.path.resolve())
+def _known_by(still: Still, data: StillSet) -> set[str]:
+    """Where it lies and what its file holds; of a published set without files its name there."""
+    if still.path is None:
+        return {f"{data.layout}/{still.name}"}
+    digest = set() if still.digest is None else {f"sha256:{still.digest}"}
+    return {str(still.path.resolve()), *digest}

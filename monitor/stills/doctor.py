@@ -15,7 +15,8 @@ from monitor.errors import LabelError, MonitorError, UsageError
 from monitor.records import Image, same_shape
 from monitor.stills.layout import say_size, some
 from monitor.stills.opening import open_stills
-from monitor.stills.still import Still, StillSet, fit_mask, read_stills
+from monitor.stills.split import say_copies
+from monitor.stills.still import Still, StillSet, each_once, fit_mask, read_stills
 
 LOOKED_AT = 3  # pictures of each kind: first, middle and last, unless all are asked for
 FEW = 50  # with fewer, what is held out says little of one false alarm in ten
@@ -186,6 +187,9 @@ def _training(found: StillSet, seen: _Seen) -> Iterator[Finding]:
     if n_pictures > 1 and _all_equal(found.train, seen):
         text = f"all {n_pictures} training pictures are equal: there is nothing to learn from them"
         yield Finding("error", text, root)
+    else:
+        for text in say_copies(found.train, _without_copies(found.train)):
+            yield Finding("warning", f"training: {text}", root)
     yield from _looks("training", seen, root)
 
 
@@ -196,6 +200,15 @@ def _all_equal(stills: Sequence[Still], seen: _Seen) -> bool:
         return False
     rest = (still for still in stills if still.name not in seen.digests)
     return all(_digest(image) in first for _, image in read_stills(rest, fault=lambda _: None))
+
+
+def _without_copies(stills: Sequence[Still]) -> list[Still]:
+    """As `each_once`; files of which none is as long as another are not read."""
+    lengths = {still: still.path.stat().st_size for still in stills if still.path is not None}
+    often = Counter(lengths.values())
+    alike = [still for still, length in lengths.items() if often[length] > 1]
+    copies = set(alike) - set(each_once(alike))
+    return [still for still in stills if still not in copies]
 
 
 def _looks(split: str, seen: _Seen, root: str) -> Iterator[Finding]:

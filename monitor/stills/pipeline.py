@@ -34,12 +34,12 @@ from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
 from monitor.records import same_shape
 from monitor.scoring import device_of
-from monitor.stills.apart import apart_of_stills, learned_of_stills, parted_stills
+from monitor.stills.apart import noted_of_stills, part_in, parted_stills
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, save_still_model
 from monitor.stills.reading import picture_size
-from monitor.stills.split import StillSplit, split_stills
-from monitor.stills.still import Still, StillSet
+from monitor.stills.split import StillSplit, say_copies, split_stills
+from monitor.stills.still import Still, StillSet, each_once
 from monitor.stills.threshold import FALSE_ALARM_SHARE, calibrate_scores
 
 if TYPE_CHECKING:
@@ -151,23 +151,23 @@ def train_stills(  # noqa: PLR0913
         detector: Untrained, or one that goes on learning.
         data: Its training pictures are learned from, all normal.
         budget: For this call; calibration comes on top.
-        seed: Of the split, of shuffling and augmentation; a resumed training must have the same,
-            or it calibrates on what it learned from. With a budget of steps and on a CPU, the
-            same seed gives the same model.
+        seed: Of the split, of shuffling and augmentation. With a budget of steps and on a CPU,
+            the same seed gives the same model.
         preset: Noted in the file.
         augment: How the pictures that are learned from are varied; None: mildly.
         false_alarm_share: Of normal pictures, what the threshold is set for. Too few pictures to
             promise that is said in the calibration; too few for any leave it None, with a note.
         path: Where to save.
-        earlier: Provenance of a detector that goes on learning: what it learned from before sets
-            no threshold either.
+        earlier: Provenance of a detector that goes on learning: each picture stays in the part
+            that it was in, so that what was learned from sets no scale and no threshold.
         strict: A picture that cannot be read ends it, in place of being left out and counted.
         cache: Of decoded pictures, for the next training; None: none.
         log: Called after every step.
         progress: Called during calibration.
 
     Raises:
-        DataSetError: If there are fewer than two pictures, or all are the same.
+        DataSetError: If there are fewer than two pictures, or all are the same, or those that the
+            scale of errors came from are gone.
         SourceError: If no picture can be read, or one cannot and it is `strict`.
         TrainingError: If learning cannot go on.
         StoreError: If the file cannot be written.
@@ -179,11 +179,10 @@ def train_stills(  # noqa: PLR0913
     path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
-    parts = split_stills(data.train, seed)
+    parts = split_stills(data.train, seed, part_in(earlier, data))
     _check_varied(parts.fit, detector, strict=strict)
     model = StillModel(detector, preset, None, _provenance(data, parts, seed, augment, detector))
-    learned = learned_of_stills((*parts.fit, *parts.held_out), data, earlier)
-    model.provenance["learned"] = learned
+    model.provenance |= noted_of_stills(parts, data, earlier)
     keeper = Keeper(model.provenance, path, lambda place: save_still_model(model, place), log)
     _fit(model, parts, budget, (seed, augment), keeper, cache, strict=strict)
     if not ranks.is_first():
@@ -192,8 +191,7 @@ def train_stills(  # noqa: PLR0913
         save_still_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        apart = apart_of_stills(parts.calibration, data, model.provenance)
-        model = _calibrated(model, apart, false_alarm_share, progress, strict=strict)
+        model = _calibrated(model, parts.calibration, false_alarm_share, progress, strict=strict)
     except CalibrationError as error:
         note(model.provenance, f"not calibrated: {error}")
     except (KeyboardInterrupt, MonitorError):
@@ -307,7 +305,7 @@ def _provenance(
         "pictures": parts.counts(),
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "notes": [*data.notes, *parts.notes(), *remarks],
+        "notes": [*data.notes, *say_copies(data.train, parts.taken), *parts.notes(), *remarks],
     }
 
 
@@ -337,7 +335,10 @@ def calibrate_stills(
         )
     if parts.learned:
         log.warning("the model learned from these pictures: only what was kept apart is taken")
-    return _calibrated(model, parts.apart, false_alarm_share, progress, strict=strict)
+    once = each_once(parts.apart)
+    for text in say_copies(parts.apart, once):
+        log.warning("%s", text)
+    return _calibrated(model, once, false_alarm_share, progress, strict=strict)
 
 
 def _set_on(data: StillSet) -> dict[str, Any]:

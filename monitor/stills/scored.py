@@ -21,6 +21,7 @@ from monitor.model import versions
 from monitor.progress import Progress, quiet
 from monitor.runtimes import computed_by
 from monitor.scoring import parameters_of
+from monitor.stills.apart import learned_among
 from monitor.stills.gallery import still_pictures
 from monitor.stills.judging import Judged, judged
 from monitor.stills.maps import StillMaps
@@ -178,12 +179,13 @@ def _opening_notes(model: StillModel, data: StillSet) -> list[str]:
         notes.append(f"and {len(data.lost) - NOTED} more such lines")
     if not data.test:
         notes.append("there is no test split: all pictures are scored")
-    learned_here = same_place(model.provenance.get("data"), data.root)
-    if learned_here and (not data.test or data.test == data.train):
+    stills = data.test or data.train
+    if known := learned_among(stills, data, model.provenance):
         notes.append(
-            "the model learned from these very pictures: their scores are lower than those of new "
-            "ones"
+            f"the model learned from {len(known)} of these {len(stills)} pictures: their scores "
+            "are lower than those of new ones"
         )
+    learned_here = same_place(model.provenance.get("data"), data.root)
     learned = model.provenance.get("protocol")
     if learned_here and learned not in (None, data.protocol):
         notes.append(f"the model learned under another protocol: {learned}")

@@ -1,7 +1,9 @@
 """Still pictures and sets of them: each with its truth, read when asked for."""
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from numpy.typing import NDArray
 
 from monitor.datasets.layout import refuse
 from monitor.errors import LabelError, MonitorError, SourceError
+from monitor.files import digest_of
 from monitor.records import Image
 
 Mask = NDArray[np.bool_]  # (H, W), True: anomalous
@@ -24,6 +27,14 @@ class Still:
     read: Callable[[], Image]  # (H, W, 3) RGB; raises SourceError naming the file
     path: Path | None = None  # None: it lies in a file with others, or is made
     mask: Callable[[], Mask] | None = None  # as large as the picture; raises LabelError
+
+    @cached_property
+    def digest(self) -> str | None:
+        """The same for files of the same bytes; None: it has no file, or one that is not read."""
+        if self.path is not None:
+            with suppress(OSError):
+                return digest_of(self.path)
+        return None
 
     def picture(self) -> Image:
         """(H, W, 3) uint8 RGB, upright.
@@ -59,6 +70,14 @@ class StillSet:
     notes: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()  # a line for each picture left out, as its file is no picture
     asked: str | None = None  # the protocol that it was opened by; None: as recognised
+
+
+def each_once(stills: Iterable[Still]) -> list[Still]:
+    """Of pictures whose files hold the same bytes the first."""
+    found: dict[object, Still] = {}
+    for still in stills:
+        found.setdefault(still.digest or still, still)
+    return list(found.values())
 
 
 def read_stills(

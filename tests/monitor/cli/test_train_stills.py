@@ -80,6 +80,24 @@ def test_going_on_keeps_seed_and_augmentation(
     assert (facts["seed"], facts["augment"]) == (7, "none")
 
 
+def test_going_on_takes_a_copy_of_the_set_and_refuses_other_pictures(
+    capsys: pytest.CaptureFixture[str], plates: Path, tmp_path: Path
+) -> None:
+    learn(capsys, plates, tmp_path / "m.pt")
+    kept = load_still_model(tmp_path / "m.pt").provenance["kept_apart"]
+    copied = write_plates(tmp_path / "copy")
+    said = learn(capsys, copied, tmp_path / "m.pt", "--resume")
+    assert "learned 40 steps" in said.out, said.err
+    facts = load_still_model(tmp_path / "m.pt").provenance
+    assert {name for name in kept if "/" not in name} == {
+        name for name in facts["kept_apart"] if "/" not in name
+    }
+    other = write_plates(tmp_path / "other", first=100)
+    said = learn(capsys, other, tmp_path / "m.pt", "--resume")
+    assert said.status == 2
+    assert f"learned from {copied}, of which there is no picture in {other}" in said.err
+
+
 def test_ctrl_c_keeps_what_was_learned(
     capsys: pytest.CaptureFixture[str],
     plates: Path,

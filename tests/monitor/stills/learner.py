@@ -69,10 +69,10 @@ class MeanPicture(Detector):
         return self.mean.clamp(0, 1).expand(len(clips), -1, -1, -1)
 
 
-def write_plates(root: Path, *, n_train: int = 40, n_test: int = 8) -> Path:
+def write_plates(root: Path, *, n_train: int = 40, n_test: int = 8, first: int = 0) -> Path:
     """In MVTec's layout: good plates, and test ones with spots, masks with them."""
     for index in range(n_train):
-        write_plate(root / "train" / "good" / f"{index:03d}.png", index)
+        write_plate(root / "train" / "good" / f"{index:03d}.png", first + index)
     for index in range(n_test):
         write_plate(root / "test" / "good" / f"{index:03d}.png", 500 + index)
         write_plate(root / "test" / "spot" / f"{index:03d}.png", 900 + index, spot=True)

@@ -73,6 +73,15 @@ def test_one_training_picture_and_few(tmp_path: Path) -> None:
     assert few.will_train
 
 
+@pytest.mark.parametrize("full", [False, True])
+def test_copies_among_training_pictures(bottle: Path, *, full: bool) -> None:
+    for name in ("003", "017"):
+        copy = (bottle / f"train/good/{name}.png").read_bytes()
+        (bottle / f"train/good/{name}-again.png").write_bytes(copy)
+    text = "training: 2 of 62 pictures are copies of others, and each is taken once"
+    assert text in said(examine_stills(bottle, full=full), "warning")
+
+
 def test_equal_training_pictures(tmp_path: Path) -> None:
     for index in range(12):
         picture(tmp_path / f"{index:02d}.png", seed=7)

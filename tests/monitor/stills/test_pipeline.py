@@ -89,6 +89,64 @@ def test_going_on_adds_up_and_calibrates_on_what_was_never_learned(data: StillSe
     assert again.provenance["pictures"] == model.provenance["pictures"]
 
 
+def test_of_a_set_that_grows_each_picture_stays_in_its_part(tmp_path: Path) -> None:
+    root = write_plates(tmp_path / "p", n_train=20)
+    model, names = learn(open_stills(root)), dict[str, set[str]]()
+    for grown in (5, 1, 1, 1):
+        have = len(list((root / "train" / "good").iterdir()))
+        for index in range(have, have + grown):
+            write_plate(root / "train" / "good" / f"{index:03d}.png", index)
+        before, facts = names, model.provenance
+        model = train_stills(
+            model.trained(), open_stills(root), budget=Budget(steps=1), earlier=facts
+        )
+        noted = model.provenance
+        names = {key: {n for n in noted[key] if "/" in n} for key in ("held_out", "kept_apart")}
+        assert all(before.get(key, set()) <= own for key, own in names.items())
+        assert not names["kept_apart"] & set(noted["learned"])
+        assert len(model.calibrated().scores) == len(names["kept_apart"])
+    assert noted["pictures"] == {"fit": 19, "held_out": 3, "calibration": 6}
+
+
+def test_scales_that_cannot_be_taken_again_end_a_training_that_goes_on(tmp_path: Path) -> None:
+    root = write_plates(tmp_path / "p", n_train=8)
+    model = learn(open_stills(root))
+    (held_out,) = (n for n in model.provenance["held_out"] if "/" in n)
+    Path(held_out).unlink()
+    with pytest.raises(DataSetError, match="no picture is left for the scale of errors"):
+        train_stills(
+            model.trained(), open_stills(root), budget=Budget(steps=1), earlier=model.provenance
+        )
+
+
+def test_copies_are_taken_once(tmp_path: Path) -> None:
+    for place in ("a", "b"):
+        for index in range(20):
+            write_plate(tmp_path / "p" / place / f"{index:02d}.png", index)
+    data = open_stills(tmp_path / "p", layout="plain")
+    facts = learn(data).provenance
+    assert facts["pictures"] == {"fit": 14, "held_out": 2, "calibration": 4}
+    assert "20 of 40 pictures are copies of others, and each is taken once" in facts["notes"]
+
+
+def test_a_copied_set_sets_the_threshold_on_what_was_kept_apart(tmp_path: Path) -> None:
+    model = learn(open_stills(write_plates(tmp_path / "p")))
+    copied = open_stills(write_plates(tmp_path / "elsewhere"))
+    again = calibrate_stills(model, copied)
+    assert again.calibrated().scores.tolist() == model.calibrated().scores.tolist()
+
+
+def test_copies_in_what_is_calibrated_on_count_once(
+    data: StillSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for place in ("a", "b"):
+        for index in range(12):
+            write_plate(tmp_path / place / f"{index:02d}.png", 100 + index)
+    other = open_stills(tmp_path, layout="plain")
+    assert len(calibrate_stills(learn(data), other).calibrated().scores) == 12
+    assert "12 of 24 pictures are copies" in caplog.text
+
+
 def test_a_broken_picture_is_counted_or_fatal(tmp_path: Path) -> None:
     root = write_plates(tmp_path / "p", n_train=20)
     content = (root / "train" / "good" / "003.png").read_bytes()
@@ -103,7 +161,7 @@ def test_a_broken_picture_is_counted_or_fatal(tmp_path: Path) -> None:
 def test_too_little_is_said_in_one_line(tmp_path: Path) -> None:
     for index in range(6):
         write_plate(tmp_path / "same" / f"{index}.png")
-    with pytest.raises(DataSetError, match="all 3 pictures to learn from are the same picture"):
+    with pytest.raises(DataSetError, match="all 6 pictures to learn from are the same picture"):
         learn(open_stills(tmp_path / "same"))
     write_plate(tmp_path / "one" / "a.png")
     with pytest.raises(DataSetError, match="one normal picture"):
@@ -152,7 +210,7 @@ def test_calibrating_on_other_pictures_takes_all_that_are_not_defective(
     data: StillSet, tmp_path: Path
 ) -> None:
     model = learn(data)
-    root = write_plates(tmp_path / "other", n_train=12)
+    root = write_plates(tmp_path / "other", n_train=12, first=100)
     assert len(calibrate_stills(model, open_stills(root)).calibrated().scores) == 12
 
 

@@ -14,6 +14,7 @@ from monitor.computed import NAMES
 from monitor.errors import DataSetError, LabelError, SourceError, StoreError
 from monitor.evaluation.metrics import auroc_interval_by_class
 from monitor.records import Image
+from monitor.stills.apart import noted_of_stills
 from monitor.stills.gallery import worth_a_look
 from monitor.stills.judging import Judged, judged
 from monitor.stills.maps import SIGMA, at_mask_size
@@ -22,6 +23,7 @@ from monitor.stills.opening import open_stills
 from monitor.stills.report import still_summary_lines
 from monitor.stills.results import read_still_scores
 from monitor.stills.scored import score_stills
+from monitor.stills.split import StillSplit
 from monitor.stills.still import Mask, Still, StillSet
 from tests.monitor.stills.learner import write_plates
 from tests.monitor.stills.sets import save
@@ -90,6 +92,18 @@ def test_the_report_has_what_was_designed(out: Path) -> None:
     assert set(figures(out)) >= DESIGNED
     assert figures(out)["kind"] == "stills"
     assert figures(out)["n_images"] == 22
+
+
+def test_pictures_that_were_learned_from_are_counted_wherever_they_lie(
+    data: StillSet, model: StillModel, tmp_path: Path
+) -> None:
+    learned = StillSplit(data.train[:3], (), ())
+    model = replace(model, provenance=model.provenance | noted_of_stills(learned, data))
+    copied = open_stills(write_plates(tmp_path / "copy", n_train=5) / "train" / "good")
+    score_stills(model, copied, tmp_path / "out", pictures=False)
+    notes = json.loads((tmp_path / "out" / "report.json").read_text())["notes"]
+    (note,) = (text for text in notes if "learned" in text)
+    assert note.startswith("the model learned from 3 of these 5 pictures")
 
 
 def test_there_is_a_row_for_every_picture(out: Path, data: StillSet) -> None:
