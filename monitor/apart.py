@@ -1,6 +1,6 @@
 """Normal footage parted into what a model learned from and what it did not.
 
-By whatever name either is given: a data set, a link to it, a folder or a video in it.
+By whatever name either is given: a data set, a link to it, a copy, a folder or a video in it.
 """
 
 import logging
@@ -17,6 +17,7 @@ from monitor.training import Segment, whole_segments
 log = logging.getLogger(__name__)
 
 Stretches = dict[str, list[list[int]]]  # [first frame, the one after the last] of each video
+Contents = dict[str, list[str]]  # where videos lay, by the digest of what they hold
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,31 @@ def learned_of(segments: Iterable[Segment], earlier: Mapping[str, Any] | None = 
     return {place: _united(stretches) for place, stretches in found.items()}
 
 
-def apart_of(segments: Iterable[Segment], learned: Stretches) -> tuple[Segment, ...]:
+def contents_of(segments: Iterable[Segment], earlier: Mapping[str, Any] | None = None) -> Contents:
+    """What is noted beside, to know copies of the videos; as `learned_of`."""
+    noted: Contents = (earlier or {}).get("contents", {})
+    found = {digest: set(places) for digest, places in noted.items()}
+    for segment in segments:
+        if segment.video.digest is not None:
+            found.setdefault(segment.video.digest, set()).add(_place(segment.video))
+    return {digest: sorted(places) for digest, places in found.items()}
+
+
+def apart_of(
+    segments: Iterable[Segment], learned: Stretches, contents: Contents | None = None
+) -> tuple[Segment, ...]:
     """What is left of the segments without what was learned from."""
     return tuple(
         piece
         for segment in segments
-        for piece in _beside(segment, learned.get(_place(segment.video), []))
+        for piece in _beside(segment, _stretches(segment.video, learned, contents or {}))
     )
+
+
+def has_learned_from(provenance: Mapping[str, Any], videos: Iterable[Video]) -> bool:
+    """Whether the model with that provenance did so from any of these."""
+    learned, contents = provenance.get("learned", {}), provenance.get("contents", {})
+    return any(_stretches(video, learned, contents) for video in videos)
 
 
 def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
@@ -56,15 +75,15 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
         SourceError: If none can be read, or one cannot and the set was opened as strict.
     """
     warn_of_no_note(provenance)
-    noted: Stretches = provenance.get("learned", {})
+    noted, contents = provenance.get("learned", {}), provenance.get("contents", {})
     whole = whole_segments(readable(_normal(data), []))
     learned = tuple(
         replace(segment, start=start, stop=min(stop, segment.stop))
         for segment in whole
-        for start, stop in noted.get(_place(segment.video), [])
+        for start, stop in _stretches(segment.video, noted, contents)
         if start < segment.stop
     )
-    return Parts(learned, apart_of(whole, noted))
+    return Parts(learned, apart_of(whole, noted, contents))
 
 
 def _normal(data: DataSet) -> Sequence[Video]:
@@ -107,6 +126,14 @@ def _united(stretches: list[list[int]]) -> list[list[int]]:
         else:
             found.append([start, stop])
     return found
+
+
+def _stretches(video: Video, learned: Stretches, contents: Contents) -> list[list[int]]:
+    """What was learned from of it, and of what it is a copy of."""
+    places = {_place(video)}
+    if contents and video.digest is not None:
+        places |= set(contents.get(video.digest, ()))
+    return _united([stretch for place in places for stretch in learned.get(place, [])])
 
 
 def _place(video: Video) -> str:

@@ -2,12 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from errno import EISDIR
 from pathlib import Path
 from uuid import uuid4
 
 from monitor.errors import StoreError
+
+SAMPLE = 2**16  # bytes; of a video they differ everywhere
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -56,6 +58,27 @@ def digest_of(path: Path) -> str:
     """
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:32]
+
+
+def digest_by_samples(paths: Sequence[Path]) -> str:
+    """As `digest_of`, of what is too long to be read whole: one file, whatever its name, or many.
+
+    By how long each is, of many by their names too, and by the bytes at the beginning, in the
+    middle and at the end of the first, the middle and the last.
+
+    Raises:
+        OSError: One cannot be read.
+    """
+    found = hashlib.sha256()
+    lengths = [path.stat().st_size for path in paths]
+    names = [path.name for path in paths] if len(paths) > 1 else []
+    found.update(repr((names, lengths)).encode(errors="surrogateescape"))
+    for index in sorted({0, len(paths) // 2, len(paths) - 1}):
+        with paths[index].open("rb") as file:
+            for place in (0, lengths[index] // 2, max(0, lengths[index] - SAMPLE)):
+                file.seek(place)
+                found.update(file.read(SAMPLE))
+    return found.hexdigest()[:32]
 
 
 def check_folder(out: Path, what: str = "results") -> None:

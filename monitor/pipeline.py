@@ -16,7 +16,7 @@ import numpy as np
 
 from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule
-from monitor.apart import apart_of, learned_of, parted
+from monitor.apart import apart_of, contents_of, learned_of, parted
 from monitor.calibration import Recording, calibrate
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
@@ -137,7 +137,10 @@ def train_model(  # noqa: PLR0913
     parts = split_normal(footage.videos)
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
-    model.provenance["learned"] = learned_of((*parts.fit, *parts.held_out), earlier)
+    model.provenance |= {
+        "learned": (learned := learned_of((*parts.fit, *parts.held_out), earlier)),
+        "contents": (contents := contents_of((*parts.fit, *parts.held_out), earlier)),
+    }
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
     _fit(model, parts, budget, seed, keeper, cache)
     if not ranks.is_first():
@@ -146,7 +149,7 @@ def train_model(  # noqa: PLR0913
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        apart = apart_of(parts.calibration, model.provenance["learned"])
+        apart = apart_of(parts.calibration, learned, contents)
         model, recordings = _calibrated(model, apart, false_alarms_per_day, progress)
         model = _raised(model, recordings, (*parts.fit, *parts.held_out), progress)
     except CalibrationError as error:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from monitor.ahead import ahead
 from monitor.alerts import AlertStage
+from monitor.apart import has_learned_from
 from monitor.clips import at_rate
 from monitor.computed import Computed
 from monitor.datasets import DataSet, Video
@@ -258,8 +259,9 @@ def _opening_notes(model: Model, data: DataSet) -> list[str]:
     notes = list(data.notes)
     if not data.test:
         notes.append("there is no test split: all videos are scored")
-    learned = same_place(model.provenance.get("data"), data.root)
-    if learned and (not data.test or data.test == data.train):
+    same = same_place(model.provenance.get("data"), data.root)
+    whole = same and (not data.test or data.test == data.train)
+    if whole or has_learned_from(model.provenance, data.test or data.train):
         notes.append(
             "the model learned from this very footage: where it did, scores are lower than they "
             "would be on new footage"

@@ -1,6 +1,7 @@
 """One clip of a data set: its frames, opened when asked for, and its truth where there is one."""
 
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.datasets.masks import Masks
+from monitor.errors import MonitorError
+from monitor.files import digest_by_samples
 from monitor.records import Frame
 from monitor.sources import Source, open_source
 
@@ -37,6 +40,16 @@ class Video:
         """Frames to be had, as many as there are labels; None for a stream."""
         count = self.source.n_frames
         return count if count is None or self.limit is None else min(count, self.limit)
+
+    @cached_property
+    def digest(self) -> str | None:
+        """The same for a copy elsewhere (`digest_by_samples`); None: no file, or it is not read."""
+        if isinstance(self.path, str):
+            return None
+        with suppress(OSError, MonitorError):
+            files = self.source.files(0, self.source.n_frames or 0)
+            return digest_by_samples(files) if files else None
+        return None
 
     @property
     def rate_hz(self) -> float | None:

@@ -1,5 +1,6 @@
 """What a model learned from is known again, whatever it is called."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.apart import apart_of, learned_of, parted
+from monitor.apart import apart_of, contents_of, has_learned_from, learned_of, parted
 from monitor.datasets import DataSet, open_data
 from monitor.errors import DataSetError
 from monitor.training import Segment, split_normal, whole_segments
@@ -16,7 +17,8 @@ from tests.monitor.footage import write_clip, write_set
 
 def provenance(data: DataSet) -> dict[str, Any]:
     parts = split_normal(data.train)
-    return {"learned": learned_of((*parts.fit, *parts.held_out))}
+    segments = (*parts.fit, *parts.held_out)
+    return {"learned": learned_of(segments), "contents": contents_of(segments)}
 
 
 def names(segments: tuple[Segment, ...]) -> list[str]:
@@ -62,10 +64,32 @@ def test_links_lead_there_and_other_footage_is_new(root: Path, tmp_path: Path) -
     facts = provenance(open_data(root))
     (tmp_path / "link").symlink_to(root / "training")
     assert names(parted(facts, open_data(tmp_path / "link" / "frames")).apart) == ["07"]
-    write_clip(tmp_path / "other", 3, seed=1)
+    write_clip(tmp_path / "other", 3, seed=20)
     other = parted(facts, open_data(tmp_path / "other"))
     assert (len(other.learned), names(other.apart)) == (0, ["other"])
     assert names(parted({}, open_data(root / "training" / "frames" / "02")).apart) == ["02"]
+
+
+def test_a_copy_elsewhere_is_known(root: Path, tmp_path: Path) -> None:
+    facts = provenance(open_data(root))
+    shutil.copytree(root / "training" / "frames", tmp_path / "copy")
+    (tmp_path / "copy" / "02").rename(tmp_path / "copy" / "x02")
+    shutil.rmtree(root)
+    copied = open_data(tmp_path / "copy")
+    assert names(parted(facts, copied).apart) == ["07"]
+    assert has_learned_from(facts, copied.train)
+    assert not has_learned_from(facts, [one for one in copied.train if one.name == "07"])
+
+
+def test_a_copy_of_one_video_is_known_by_a_part_of_it(tmp_path: Path) -> None:
+    write_clip(tmp_path / "door", 20, seed=1)
+    data = open_data(tmp_path / "door")
+    facts = provenance(data)
+    shutil.copytree(tmp_path / "door", tmp_path / "gate")
+    ends = [(s.start, s.stop) for s in parted(facts, open_data(tmp_path / "gate")).apart]
+    assert ends == [(s.start, s.stop) for s in split_normal(data.train).calibration]
+    noted = contents_of(whole_segments(open_data(tmp_path / "gate").train), facts)
+    assert list(noted.values()) == [[str(tmp_path / "door"), str(tmp_path / "gate")]]
 
 
 def test_what_labels_call_anomalous_is_not_normal_footage(root: Path) -> None:
@@ -85,13 +109,13 @@ def test_a_model_that_notes_nothing_is_warned_of(
 
 def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
     facts = provenance(open_data(root))
-    write_clip(root / "training" / "frames" / "0a", 3, seed=1)
+    write_clip(root / "training" / "frames" / "0a", 3, seed=20)
     assert sorted(names(parted(facts, open_data(root)).apart)) == ["07", "0a"]
 
 
 def test_what_an_earlier_training_learned_from_stays_noted(root: Path) -> None:
     facts = provenance(open_data(root))
-    write_clip(root / "training" / "frames" / "0a", 3, seed=1)
+    write_clip(root / "training" / "frames" / "0a", 3, seed=20)
     parts = split_normal(open_data(root).train)
     noted = learned_of((*parts.fit, *parts.held_out), facts)
     assert len(noted) == 10

@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from monitor.files import check_folder, no_file, plain_path, same_place, write_atomically
+from monitor.files import (
+    SAMPLE,
+    check_folder,
+    digest_by_samples,
+    no_file,
+    plain_path,
+    same_place,
+    write_atomically,
+)
 from monitor.model import check_writable
 
 
@@ -78,3 +86,22 @@ def test_what_would_be_waited_for_is_no_file(tmp_path: Path) -> None:
     assert no_file(tmp_path / "pipe") == "a pipe"
     assert no_file(Path(os.devnull)) == "a device"
     assert no_file(tmp_path) == no_file(Path(__file__)) == no_file(tmp_path / "nothing") == ""
+
+
+def test_long_files_are_known_by_samples(tmp_path: Path) -> None:
+    whole = bytes(index % 251 for index in range(10 * SAMPLE))
+
+    def digest(content: bytes, *names: str) -> str:
+        paths = [tmp_path / name for name in names]
+        for path in paths:
+            path.write_bytes(content)
+        return digest_by_samples(paths)
+
+    one = digest(whole, "a.mp4")
+    assert digest(whole, "b.mp4") == one
+    for at in (0, 5 * SAMPLE, len(whole) - 1):
+        assert digest(whole[:at] + b"\xff" + whole[at + 1 :], "c.mp4") != one
+    assert digest(whole + b"\x00", "c.mp4") != one
+    assert digest(b"", "d.mp4") != one
+    several = digest(whole, "a.jpg", "b.jpg")
+    assert len({one, several, digest(whole, "b.jpg", "c.jpg"), digest(whole, "a.jpg")}) == 3
