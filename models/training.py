@@ -155,24 +155,28 @@ def train_stages(
 ) -> None:
     """Train stage after stage, each for its share of the budget; see `train`.
 
-    Called again, every stage is trained further, from the one that was interrupted on.
+    Called again, it goes on in the stage that it came to, the last one where all were learned: what
+    has had its share is not learned again under what was built on it.
 
     Raises:
         KeyboardInterrupt: If Ctrl-C ends a stage before the last: no score can be had yet, but
             `state` and the parameters are whole, and a resumed training goes on from there.
     """
-    first = int(state.pop("stage", 0))
     for stage in stages:
         state.setdefault(stage.name, {"step": 0, "seconds": 0.0})
+    begun = [index for index, stage in enumerate(stages) if state[stage.name]["step"]]
+    first = int(state.pop("stage", max(begun, default=0)))
     marks = _marks([stage.share for stage in stages[first:]])
     for stage, begin, end in zip(stages[first:], marks[:-1], marks[1:], strict=True):
+        state["stage"] = stages.index(stage)  # until it has ended
         tell = _overall(state, [s.name for s in stages if s is not stage], begin, end, log)
         part, own = _part(budget, begin, end), state[stage.name]
         train(stage.players(), clips, budget=part, log=tell, state=own)
         state["interrupted"] = own["interrupted"]
         if own["interrupted"] and stage is not stages[-1]:
-            state["stage"] = stages.index(stage)
             raise KeyboardInterrupt
+    if not state["interrupted"]:
+        del state["stage"]
 
 
 def _overall(state: dict[str, Any], others: list[str], begin: float, end: float, log: Log) -> Log:

@@ -180,7 +180,7 @@ class DeepSvdd(Detector):
         return (self._latents(pictures) - self.centre).square().sum(dim=1)
 
     def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:
-        """Learn to rebuild, then to draw together. As `Detector.fit`.
+        """Learn to rebuild, then to draw together. As `Detector.fit`; called again, the latter.
 
         Raises:
             TrainingError: As there, or if the network has collapsed to one point.
@@ -226,14 +226,18 @@ class DeepSvdd(Detector):
 
     def _drawing(self, clips: Clips) -> Sequence[Player]:
         """The second stage's player, once it is known where the centre is."""
-        with torch.no_grad():
-            latents = [self._latents(batch) for batch in self._some(clips)]
-        mean = torch.cat(latents).mean(dim=0)
+        if not self.training_state["one-class"]["step"]:  # what was drawn together stays there
+            self._centre(clips)
+        encoder = nn.ModuleList([self.encode, self.project])
+        return [self._player("one-class", encoder, self._drawing_losses)]
+
+    @torch.no_grad()
+    def _centre(self, clips: Clips) -> None:
+        """The mean of the pictures, where the first stage has left them."""
+        mean = torch.cat([self._latents(batch) for batch in self._some(clips)]).mean(dim=0)
         if self.centre.shape[1:] == (1, 1):
             mean = mean.mean(dim=(1, 2), keepdim=True)
         self.centre.copy_(away_from_zero(mean))
-        encoder = nn.ModuleList([self.encode, self.project])
-        return [self._player("one-class", encoder, self._drawing_losses)]
 
     def _player(self, name: str, module: nn.Module, losses: Callable[[Tensor], Losses]) -> Player:
         config = self.config

@@ -114,7 +114,8 @@ class Fanogan(Detector):
     def fit(self, clips: Clips, held_out: Clips, *, budget: Budget, log: Log = silent) -> Self:
         """Learn to generate, then to find the way back, then which errors are usual where.
 
-        As `Detector.fit`. When interrupted in the first part there is nothing to score by yet.
+        As `Detector.fit`; called again, the encoder learns on. When interrupted in the first part
+        there is nothing to score by yet.
         """
         share = self.config.encoder_share
         stages = (

@@ -256,6 +256,37 @@ def test_a_stage_that_is_interrupted_before_the_last_is_gone_on_with() -> None:
     assert not state["interrupted"]
 
 
+def test_stages_that_were_learned_are_not_learned_again() -> None:
+    first, second = Toy(), Toy()
+    state: dict[str, Any] = {}
+    stages(first, second, state, 8)
+    weight, seen = first.weight.item(), stages(first, second, state, 4)
+    assert first.weight.item() == weight
+    assert [state["first"]["step"], state["second"]["step"]] == [6, 6]
+    assert [step.spent for step in seen] == [0.25, 0.5, 0.75, 1]
+
+
+@pytest.mark.parametrize("made", [0, 1])
+def test_a_last_stage_that_is_interrupted_is_gone_on_with(made: int) -> None:
+    state: dict[str, Any] = {}
+
+    def losses(batch: Tensor) -> Losses:
+        if state["second"]["step"] == made:
+            raise KeyboardInterrupt
+        return Toy().losses(batch)
+
+    def listed(last: Player) -> list[Stage]:
+        return [Stage("first", 1, lambda: [player(Toy())]), Stage("second", 1, lambda: [last])]
+
+    last = listed(player(Toy(), losses))
+    train_stages(last, BATCHES, budget=Budget(steps=8), log=silent, state=state)
+    assert state["interrupted"]
+    going_on = listed(player(Toy()))
+    train_stages(going_on, BATCHES, budget=Budget(steps=3), log=silent, state=state)
+    assert [state["first"]["step"], state["second"]["step"]] == [4, made + 3]
+    assert not state["interrupted"]
+
+
 def test_momentum_is_plain_descent_at_its_first_step() -> None:
     toy = Toy()
     run(toy, 1, momentum=0.9, max_gradient_norm=math.inf)

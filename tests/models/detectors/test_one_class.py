@@ -56,6 +56,16 @@ def test_the_centre_is_the_mean_of_the_latents_before_they_are_drawn_together() 
     assert detector.centre.shape == (4, 8, 8)
 
 
+def test_going_on_draws_together_around_the_centre_there_is() -> None:
+    detector = learned(small())
+    centre = detector.centre.clone()
+    drawn = [weight.clone() for weight in detector.decode.parameters()]
+    learned(detector, steps=5)
+    assert torch.equal(detector.centre, centre)
+    assert all(map(torch.equal, drawn, detector.decode.parameters()))
+    assert detector.training_state["one-class"]["step"] == 15
+
+
 def test_the_radius_holds_all_but_nu_of_the_training_pictures() -> None:
     detector = learned(small(objective="soft-boundary", rule="paper", nu=0.25, warm_up=1))
     pictures = torch.cat([calm_pictures(detector.spec, 8, seed) for seed in range(3)])
