@@ -12,9 +12,10 @@ from typing import Any
 
 from monitor.datasets.doctor import Finding, Severity
 from monitor.errors import LabelError, MonitorError, UsageError
-from monitor.records import Image, same_shape
+from monitor.records import Image
 from monitor.stills.layout import say_size, some
 from monitor.stills.opening import open_stills
+from monitor.stills.shapes import header_sizes, say_shapes
 from monitor.stills.split import say_copies
 from monitor.stills.still import Still, StillSet, each_once, fit_mask, read_stills
 
@@ -190,7 +191,7 @@ def _training(found: StillSet, seen: _Seen) -> Iterator[Finding]:
     else:
         for text in say_copies(found.train, _without_copies(found.train)):
             yield Finding("warning", f"training: {text}", root)
-    yield from _looks("training", seen, root)
+    yield from _looks("training", found.train, seen, root)
 
 
 def _all_equal(stills: Sequence[Still], seen: _Seen) -> bool:
@@ -211,14 +212,13 @@ def _without_copies(stills: Sequence[Still]) -> list[Still]:
     return [still for still in stills if still not in copies]
 
 
-def _looks(split: str, seen: _Seen, root: str) -> Iterator[Finding]:
-    """Sizes, darkness and colour."""
+def _looks(split: str, stills: Sequence[Still], seen: _Seen, root: str) -> Iterator[Finding]:
+    """Sizes, darkness and colour; shapes of all, by their headers."""
     sizes = [say_size(size) for size in seen.sizes]
     if len(sizes) > 1:
         yield Finding("info", f"{split} pictures are of several sizes: {some(sizes)}", root)
-    if not all(same_shape(size, seen.sizes[0]) for size in seen.sizes):
-        text = f"{split} pictures differ in shape, and are squeezed into one"
-        yield Finding("warning", text, root)
+    for text in say_shapes(header_sizes(stills)):
+        yield Finding("warning", f"{split} {text}", root)
     if seen.digests and seen.brightest < DARK:
         text = (
             f"{split} pictures are almost black: at most {seen.brightest} of 255; "
@@ -245,7 +245,7 @@ def _judging(found: StillSet, seen: _Seen) -> Iterator[Finding]:
     if any(known) and not any(still.mask for still in found.test):
         yield Finding("info", "no masks: no figures of where", root)
     if found.layout != "plain":
-        yield from _looks("test", seen, root)
+        yield from _looks("test", found.test, seen, root)
 
 
 def _shared(train: _Seen, test: _Seen, root: str) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePath
 
@@ -30,20 +30,18 @@ class StillRequest:
 
     def stills(self, paths: Iterable[Path], kind: str, *, label: bool | None) -> tuple[Still, ...]:
         """Pictures of one kind; a file whose header is no picture's is left out and named."""
-        return tuple(self._still(path, kind, label=label) for path in paths if self._sound(path))
+        found = (self._still(path, kind, label=label) for path in paths)
+        return tuple(still for still in found if still is not None)
 
-    def _sound(self, path: Path) -> bool:
+    def _still(self, path: Path, kind: str, *, label: bool | None) -> Still | None:
         try:
-            picture_size(path)
+            size = picture_size(path)
         except SourceError as error:
             self.lost.append(str(error))
             self.fault(error)
-            return False
-        return True
-
-    def _still(self, path: Path, kind: str, *, label: bool | None) -> Still:
+            return None
         name = path.relative_to(self.root).as_posix() if path != self.root else path.name
-        return Still(name, kind, label, partial(read_picture, path), path)
+        return Still(name, kind, label, partial(read_picture, path), path, size=size)
 
     def problem(self, error: LabelError) -> None:
         """Something about the truth that leaves a part of it out."""
@@ -175,7 +173,7 @@ def some(names: list[str], most: int = 4) -> str:
 
 def _masked(still: Still, path: Path | None) -> Still:
     mask = None if path is None else partial(read_mask, path)
-    return Still(still.name, still.kind, still.label, still.read, still.path, mask)
+    return replace(still, mask=mask)
 
 
 def _masks_of(request: StillRequest, folder: Path | None, names: list[str]) -> dict[str, Path]:

@@ -5,9 +5,7 @@ imported by what learns, as in `monitor.pipeline`.
 """
 
 import logging
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,12 +30,11 @@ from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
-from monitor.records import same_shape
 from monitor.scoring import device_of
 from monitor.stills.apart import noted_of_stills, part_in, parted_stills
 from monitor.stills.judging import judged
 from monitor.stills.model import StillModel, save_still_model
-from monitor.stills.reading import picture_size
+from monitor.stills.shapes import header_sizes, say_shapes, shapes_of, usual_size
 from monitor.stills.split import StillSplit, say_copies, split_stills
 from monitor.stills.still import Still, StillSet, each_once
 from monitor.stills.threshold import FALSE_ALARM_SHARE, calibrate_scores
@@ -77,7 +74,7 @@ def new_still_detector(
         return detector
     like = detector.config.size
     for multiple in SIDE_MULTIPLES:
-        size = fit_size(_first_size(data), like, multiple)
+        size = fit_size(usual_size(data), like, multiple)
         try:
             torch.manual_seed(seed)
             return build(name, preset, **options, size=size)
@@ -96,35 +93,6 @@ def check_image_detector(name: str) -> None:
             f"{name} watches video; still pictures take a still-image detector "
             "(see: oddwatch detectors)"
         )
-
-
-def _first_size(data: StillSet) -> tuple[int, int]:
-    """Height and width of the first picture that can be read."""
-    problem: SourceError | None = None
-    for still in data.train or data.test:
-        try:
-            height, width = still.picture().shape[:2]
-        except SourceError as error:
-            problem = problem or error
-        else:
-            return height, width
-    raise problem or DataSetError(f"{data.root}: there are no pictures to learn from")
-
-
-def _shapes(data: StillSet) -> list[list[int]]:
-    """Height and width of one picture of each shape to learn from, by the headers; commonest first.
-
-    Of a published set that has no files for pictures: of the first, as all are alike.
-    """
-    sizes = Counter[tuple[int, int]]()
-    for path in (still.path for still in data.train if still.path is not None):
-        with suppress(SourceError):  # learning says so
-            sizes[picture_size(path)] += 1
-    shapes: list[tuple[int, int]] = []
-    for size, _ in sizes.most_common():
-        if not any(same_shape(size, other) for other in shapes):
-            shapes.append(size)
-    return [list(size) for size in shapes or [_first_size(data)]]
 
 
 def train_stills(  # noqa: PLR0913
@@ -289,6 +257,7 @@ def _provenance(
 ) -> dict[str, Any]:
     """Plain values that say where a model comes from."""
     remarks: Iterable[str] = getattr(detector, "remarks", ())
+    said = [*say_copies(data.train, parts.taken), *say_shapes(header_sizes(data.train))]
     return {
         "data": str(data.root),
         "data_name": data.name,
@@ -300,12 +269,12 @@ def _provenance(
         "steps": 0,
         "minutes": 0.0,
         "interrupted": False,
-        "source_size": list(_first_size(data)),
-        "source_shapes": _shapes(data),
+        "source_size": list(usual_size(data)),
+        "source_shapes": [list(size) for size in shapes_of(data)],
         "pictures": parts.counts(),
         "versions": versions(),
         "when": datetime.now(UTC).isoformat(timespec="seconds"),
-        "notes": [*data.notes, *say_copies(data.train, parts.taken), *parts.notes(), *remarks],
+        "notes": [*data.notes, *said, *parts.notes(), *remarks],
     }
 
 

@@ -27,6 +27,7 @@ class Still:
     read: Callable[[], Image]  # (H, W, 3) RGB; raises SourceError naming the file
     path: Path | None = None  # None: it lies in a file with others, or is made
     mask: Callable[[], Mask] | None = None  # as large as the picture; raises LabelError
+    size: tuple[int, int] | None = None  # height and width by its header; None: it has no file
 
     @cached_property
     def digest(self) -> str | None:

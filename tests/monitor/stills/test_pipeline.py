@@ -92,14 +92,13 @@ def test_going_on_adds_up_and_calibrates_on_what_was_never_learned(data: StillSe
 def test_of_a_set_that_grows_each_picture_stays_in_its_part(tmp_path: Path) -> None:
     root = write_plates(tmp_path / "p", n_train=20)
     model, names = learn(open_stills(root)), dict[str, set[str]]()
+    noted = model.provenance
     for grown in (5, 1, 1, 1):
         have = len(list((root / "train" / "good").iterdir()))
         for index in range(have, have + grown):
             write_plate(root / "train" / "good" / f"{index:03d}.png", index)
-        before, facts = names, model.provenance
-        model = train_stills(
-            model.trained(), open_stills(root), budget=Budget(steps=1), earlier=facts
-        )
+        before, grown_set = names, open_stills(root)
+        model = train_stills(model.trained(), grown_set, budget=Budget(steps=1), earlier=noted)
         noted = model.provenance
         names = {key: {n for n in noted[key] if "/" in n} for key in ("held_out", "kept_apart")}
         assert all(before.get(key, set()) <= own for key, own in names.items())
@@ -194,6 +193,21 @@ def test_a_lite_detector_takes_the_shape_of_the_pictures(tmp_path: Path) -> None
         size(size=(30, 30))
     with pytest.raises(UsageError, match="fusion watches video"):
         new_still_detector("fusion", "lite", {}, data, seed=0)
+
+
+def test_the_commonest_shape_is_taken_and_others_are_named(tmp_path: Path) -> None:
+    for index in range(12):
+        size = (40, 160) if index == 0 else (48 + index % 2, 48)
+        pixels = np.random.default_rng(index).integers(0, 256, (*size, 3), np.uint8)
+        save(tmp_path / "mixed" / f"{index:03d}.png", pixels)
+    data = open_stills(tmp_path / "mixed")
+    assert new_still_detector("mean_picture", "lite", {}, data, seed=0).spec.size == (32, 32)
+    facts = learn(data).provenance
+    assert facts["source_size"] == [49, 48]
+    assert (
+        "pictures differ in shape, and are squeezed into one: 1 of 12 are not of the shape of "
+        "48x49, such as 160x40"
+    ) in facts["notes"]
 
 
 def test_calibrating_anew_leaves_the_old_one_and_takes_what_was_kept_apart(data: StillSet) -> None:
