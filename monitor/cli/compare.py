@@ -114,7 +114,7 @@ def compare(
 
     from monitor.cli.compare_shown import Shown, ShownTogether
     from monitor.model import choose_device
-    from monitor.stills.comparing import Plan, Terms, Tools, check_plans
+    from monitor.stills.comparing import Plan, Tools, check_plans, terms_on
     from monitor.stills.comparison_files import write_comparison
     from monitor.stills.opening import open_stills
 
@@ -127,7 +127,7 @@ def compare(
     ]
     data = open_stills(data_path, layout=layout, protocol=protocol, normal=normal, fault=_tell)
     minutes = 10.0 if minutes is None and steps is None else minutes
-    terms = Terms(str(data.root.absolute()), data.protocol, preset, minutes, steps)
+    terms = terms_on(data, preset, minutes, steps)
     check_plans(plans, terms, out)
     command = shlex.join(["oddwatch", *context.obj])
     with LongWork() as work:

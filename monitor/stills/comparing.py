@@ -8,7 +8,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,7 @@ class Terms:
     preset: str
     minutes: float | None
     steps: int | None
+    pictures: str  # how many, and a digest that tells them from others
 
     def budget(self, minutes: float = 0.0, steps: int = 0) -> Budget:
         """What is left of it after so much; never nothing, so that a step is made."""
@@ -90,6 +93,28 @@ class Tools:
     cache: FrameCache | None = None
 
 
+def terms_on(data: StillSet, preset: str, minutes: float | None, steps: int | None) -> Terms:
+    """The terms of runs on this set as it is now."""
+    place, what = str(data.root.absolute()), _say_pictures(data)
+    return Terms(place, data.protocol, preset, minutes, steps, what)
+
+
+def _say_pictures(data: StillSet) -> str:
+    """How many there are, and a digest of their names, truth and lengths on disk."""
+    facts = [
+        (still.name, still.label, still.mask is not None, _length(still))
+        for still in (*data.train, *data.test)
+    ]
+    digest = sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()[:12]
+    return f"{len(data.train)} to learn from, {len(data.test)} to judge by, digest {digest}"
+
+
+def _length(still: Still) -> int:
+    with suppress(OSError):
+        return 0 if still.path is None else still.path.stat().st_size
+    return 0
+
+
 def check_plans(plans: Sequence[Plan], terms: Terms, out: Path) -> None:
     """Find out before the first run that results cannot be written, or would not compare.
 
@@ -101,10 +126,11 @@ def check_plans(plans: Sequence[Plan], terms: Terms, out: Path) -> None:
     for place in sorted((out / RUNS).glob(f"*/*/{RUN}")):
         there = json.loads(place.read_text(encoding="utf-8"))["terms"]
         for name, value in asdict(terms).items():
-            if there.get(name) != value:
+            was = there.get(name, "that were not noted")  # by an earlier version
+            if was != value:
                 raise UsageError(
-                    f"{out} holds runs with {name} {there.get(name)}, now it is {value}: these "
-                    "would not compare; name another folder with -o, or the same terms"
+                    f"{out} holds runs with {name} {was}, now it is {value}: these would not "
+                    "compare; name another folder with -o, or the same terms"
                 )
     for plan in plans:
         plan.folder(out)
@@ -176,14 +202,14 @@ def _trained(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tool
             return _with_threshold(model, data, path, tools)
         path.replace(unfinished(path))
     if unfinished(path).exists():
-        earlier = load_still_model(unfinished(path), tools.device)
-        facts = earlier.provenance
-        detector, budget = earlier.trained(), terms.budget(facts["minutes"], facts["steps"])
+        begun = load_still_model(unfinished(path), tools.device)
+        detector, earlier = begun.trained(), begun.provenance
+        budget = terms.budget(earlier["minutes"], earlier["steps"])
     else:
         detector = new_still_detector(
             plan.detector, terms.preset, plan.options, data, seed=plan.seed
         ).to(tools.device)
-        budget = terms.budget()
+        earlier, budget = None, terms.budget()
     model = train_stills(
         detector,
         data,
@@ -191,6 +217,7 @@ def _trained(plan: Plan, data: StillSet, terms: Terms, folder: Path, tools: Tool
         seed=plan.seed,
         preset=terms.preset,
         path=path,
+        earlier=earlier,
         cache=tools.cache,
         log=tools.log(plan),
         progress=tools.progress,

@@ -153,6 +153,32 @@ def test_ctrl_c_while_scoring_keeps_the_trained_model(
     assert trained.stat().st_mtime_ns == before
 
 
+def test_runs_of_other_pictures_are_not_mixed(capsys: Capsys) -> None:
+    assert call(capsys, *COMPARE).status == 0
+    good = Path("set/test/good")
+    spare = next(iter(good.iterdir()))
+    content = spare.read_bytes()
+    for change in (spare.unlink, partial(spare.write_bytes, content + b"more")):
+        change()
+        answer = call(capsys, *COMPARE, "--seeds", "0,1")
+        assert (answer.status, answer.err.count("\n")) == (2, 1)
+        assert "out holds runs with pictures " in answer.err
+        assert not Path("out/runs/spots/seed-1").exists()
+    spare.write_bytes(content)
+    assert "done before" in call(capsys, *COMPARE).err
+
+
+def test_runs_of_before_pictures_were_noted_are_not_mixed(capsys: Capsys) -> None:
+    call(capsys, *COMPARE)
+    place = Path("out/runs/spots/seed-0/run.json")
+    plain = json.loads(place.read_text(encoding="utf-8"))
+    del plain["terms"]["pictures"]
+    place.write_text(json.dumps(plain), encoding="utf-8")
+    answer = call(capsys, *COMPARE)
+    assert answer.status == 2
+    assert "out holds runs with pictures that were not noted, now it is " in answer.err
+
+
 def test_runs_under_other_terms_are_not_mixed(capsys: Capsys) -> None:
     call(capsys, *COMPARE)
     answer = call(capsys, "compare", "set", "--detectors", "spots", "--steps", 9, "-o", "out")

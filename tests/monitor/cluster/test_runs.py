@@ -19,7 +19,7 @@ from monitor.cluster.workers import How, Post
 from monitor.errors import ClusterError, DeviceError, DeviceFullError, MonitorError
 from monitor.model import versions
 from monitor.progress import quiet
-from monitor.stills.comparing import MODEL, Done, Plan, Terms, Tools, compare
+from monitor.stills.comparing import MODEL, Done, Plan, Terms, Tools, compare, terms_on
 from monitor.stills.model import load_still_model
 from monitor.stills.opening import open_stills
 from monitor.stills.still import StillSet
@@ -45,7 +45,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> StillSet:
 
 @pytest.fixture(scope="module")
 def terms(data: StillSet) -> Terms:
-    return Terms(str(data.root), data.protocol, "lite", None, 30)
+    return terms_on(data, "lite", None, 30)
 
 
 @pytest.fixture(scope="module")
