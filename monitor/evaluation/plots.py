@@ -195,6 +195,9 @@ def loss_curves(points: Sequence[LossPoint]) -> bytes:
     for axes, (network, members) in zip(grid[:, 0], panels.items(), strict=True):
         for name, colour in zip(members, SERIES * len(members), strict=False):
             _draw_loss(plain_axes(axes), points, name, colour)
+        drawn = [point.losses[name] for point in points for name in members if name in point.losses]
+        if min(drawn) > 0:
+            _log_losses(axes)
         say(axes, f"Losses of the {network}", "faint: each step; strong: running mean")
         name_axes(axes, "", "loss, as added up")
     grid[-1, 0].xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
@@ -302,8 +305,11 @@ def _draw_loss(axes: Axes, points: Sequence[LossPoint], name: str, colour: str) 
     axes.plot(steps[width - 1 :], mean, color=colour, linewidth=1.6)
     term = name.rpartition("/")[-1]
     write(axes, term, (steps[-1], mean[-1]), offset=(5, 0), colour=colour)
-    if losses.min() > 0:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
-        axes.yaxis.set_minor_locator(NullLocator())
+
+
+def _log_losses(axes: Axes) -> None:
+    """A scale of powers, on which nothing at zero or below could be seen."""
+    axes.set_yscale("log")
+    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda loss, _: f"{loss:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())

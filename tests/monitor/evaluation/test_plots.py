@@ -1,12 +1,13 @@
 import subprocess
 import sys
+import warnings
 
 import cv2
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from monitor.evaluation import plots
+from monitor.evaluation import drawing, plots
 from monitor.evaluation.gallery import misses_picture, video_pictures
 from monitor.evaluation.metrics import BoolArray
 from monitor.evaluation.pictures import (
@@ -78,6 +79,29 @@ def test_generator_and_discriminator_have_a_panel_each() -> None:
     alone = [plots.LossPoint(p.step, p.seconds, {"generator/intensity": 0.1}) for p in both]
     heights = [decode(plots.loss_curves(points)).shape[0] for points in (both, alone)]
     assert heights[0] > 1.5 * heights[1]
+
+
+@pytest.mark.parametrize(("least", "scale"), [(0.1, "log"), (0.0, "linear"), (-2.0, "linear")])
+def test_powers_are_the_scale_where_all_terms_of_a_panel_have_some(
+    least: float, scale: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Figure] = []
+
+    def kept(figure: Figure) -> bytes:
+        drawn.append(figure)
+        return drawing.png(figure)
+
+    monkeypatch.setattr(plots, "png", kept)
+    losses = [
+        plots.LossPoint(n, 0.1, {"vae/likelihood": least, "vae/divergence": n / 5})
+        for n in range(1, 7)
+    ]
+    with warnings.catch_warnings(action="error"):
+        plots.loss_curves(losses)
+    (axes,) = drawn[0].axes
+    assert axes.get_yscale() == scale
+    low, high = axes.get_ylim()
+    assert low < least < 1.2 < high
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
