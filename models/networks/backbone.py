@@ -6,7 +6,9 @@ learned from them. After that they are part of the detector's own state.
 
 import logging
 import pickle
+import sys
 from collections.abc import Iterable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.error import URLError
@@ -134,7 +136,8 @@ def downloaded(name: str) -> Weights:
     published = get_model_weights(name)[PUBLISHED]
     log.info("%s: weights from %s, unless they are in torch's cache", name, published.url)
     try:
-        found: Weights = published.get_state_dict(progress=False, weights_only=True)
+        with redirect_stdout(sys.stderr):  # torch says there that it begins; programs read stdout
+            found: Weights = published.get_state_dict(progress=False, weights_only=True)
     except (URLError, OSError, *UNREADABLE) as error:
         raise WeightsError(
             f"the weights of {name} could not be had from {published.url} "

@@ -1,3 +1,4 @@
+import sys
 from pathlib import Path
 from urllib.error import URLError
 
@@ -85,6 +86,18 @@ def test_without_a_network_one_line_says_what_to_do(monkeypatch: pytest.MonkeyPa
     assert "resnet18-f37072fd.pth (no route to host)" in said
     assert "weights=PATH" in said
     assert "\n" not in said
+
+
+def test_torch_s_own_words_are_not_among_what_programs_read(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def speaking(*_args: object, **_named: object) -> dict[str, torch.Tensor]:
+        sys.stdout.write("Downloading\n")
+        return {}
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", speaking)
+    assert downloaded("resnet18") == {}
+    assert capsys.readouterr() == ("", "Downloading\n")
 
 
 def test_random_weights_are_drawn_anew_and_their_batch_norm_fits_the_pictures() -> None:
