@@ -6,6 +6,8 @@ They lie beside what they were made of, often in the very folder that is learned
 from contextlib import suppress
 from pathlib import Path
 
+from monitor.names import counted
+
 MARK = "oddwatch"  # a comment of a .jpg, the software of a .png
 HEAD = 128  # bytes, among which the mark is
 
@@ -30,5 +32,4 @@ def is_drawn(path: Path) -> bool:
 
 def say_drawn(drawn: list[Path]) -> str:
     """One line on such pictures where others were expected."""
-    pictures = f"{len(drawn)} picture{'s' * (len(drawn) != 1)}"
-    return f"left out {pictures} that oddwatch drew, such as {drawn[0]}"
+    return f"left out {counted(len(drawn), 'picture')} that oddwatch drew, such as {drawn[0]}"

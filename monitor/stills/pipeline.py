@@ -28,6 +28,7 @@ from monitor.footage import fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import check_writable, versions
+from monitor.names import counted
 from monitor.pipeline import HIGHEST_SHARE
 from monitor.progress import Progress, quiet
 from monitor.scoring import device_of
@@ -228,7 +229,10 @@ def _note_broken(
 ) -> None:
     if broken:
         first = next(iter(broken.values()))
-        note(model.provenance, f"left out what {what}, {len(broken)} pictures, such as {first}")
+        note(
+            model.provenance,
+            f"left out what {what}, {counted(len(broken), 'picture')}, such as {first}",
+        )
 
 
 def _check_varied(stills: Sequence[Still], detector: "Detector", *, strict: bool) -> None:
@@ -331,7 +335,7 @@ def _calibrated(
     _note_broken(model, broken)
     _note_broken(model, squeezed, OTHER_SHAPE)
     for why in list(squeezed.values())[:1]:
-        log.warning("%d pictures are left out, such as %s", len(squeezed), why)
+        log.warning("left out %s, such as %s", counted(len(squeezed), "picture"), why)
     calibration = calibrate_scores(scores, share=share)
     scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
     provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}
