@@ -9,8 +9,11 @@ from statistics import median
 
 import numpy as np
 
+from monitor.alert_rule import AlertRule
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
 from monitor.evaluation.results import Span, VideoScores
+
+GAP_S = AlertRule().max_gap_s  # a longer silence is no footage: nobody watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def false_alarms(videos: Sequence[VideoScores], alarms: Sequence[BoolArray]) -> 
     for video, alarm in zip(videos, alarms, strict=True):
         label = _labels(video)
         count += sum(not label[run].any() for run in runs(alarm))
-        normal_s += float(np.count_nonzero(~label)) * frame_seconds(video.time_s)
+        normal_s += float(frame_steps(video.time_s)[~label].sum())
     return FalseAlarms(count, normal_s)
 
 
@@ -101,9 +104,13 @@ def runs(flags: BoolArray) -> Iterator[slice]:
     return (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))
 
 
-def frame_seconds(time_s: FloatArray) -> float:
-    """How long one frame stands for: the median gap; 0 for a single frame."""
-    return float(np.median(np.diff(time_s))) if len(time_s) > 1 else 0.0
+def frame_steps(time_s: FloatArray) -> FloatArray:
+    """Seconds that each frame stands for, at even rates and uneven ones; (N,).
+
+    That is until the next one, `GAP_S` at most; the last one stands as long as that before it.
+    """
+    steps = np.clip(np.diff(time_s), 0.0, GAP_S)
+    return np.append(steps, steps[-1:] if len(steps) else 0.0)
 
 
 def _delay(time_s: FloatArray, alarm: BoolArray) -> float | None:

@@ -33,7 +33,7 @@ from monitor.evaluation.drawing import (
     say,
     write,
 )
-from monitor.evaluation.events import frame_seconds, runs
+from monitor.evaluation.events import frame_steps, runs
 from monitor.evaluation.metrics import BoolArray, FloatArray, auroc, has_both_classes, pr, roc
 from monitor.evaluation.results import Span, VideoScores
 from monitor.names import shown
@@ -218,16 +218,16 @@ def _draw_box(axes: Axes, row: int, scores: FloatArray, colour: str) -> None:
 def _draw_score(
     axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Span]
 ) -> None:
-    step = frame_seconds(video.time_s)
+    steps = frame_steps(video.time_s)
     for event in runs(video.label) if video.label is not None else ():
         times = video.time_s[event]
-        axes.axvspan(times[0], times[-1] + step, color=ORANGE, alpha=0.22, linewidth=0)
+        axes.axvspan(times[0], times[-1] + steps[event][-1], color=ORANGE, alpha=0.22, linewidth=0)
     axes.plot(video.time_s, video.score, color=BLUE, linewidth=1.2)
     if threshold is not None:
         axes.axhline(threshold, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     for span in alerts:
         axes.plot(
-            [span.start_s, max(span.end_s, span.start_s + step)],
+            [span.start_s, max(span.end_s, span.start_s + float(np.median(steps)))],
             [0.02, 0.02],
             color=ANOMALOUS,
             linewidth=4,

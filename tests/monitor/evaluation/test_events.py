@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -5,6 +7,7 @@ from monitor.evaluation.events import (
     detection_delay_s,
     false_alarms,
     false_alarms_per_hour,
+    frame_steps,
     over_threshold,
     runs,
     within_spans,
@@ -49,6 +52,20 @@ def test_false_alarms_are_runs_that_touch_no_anomalous_frame_per_normal_time() -
     false = false_alarms(videos, over_threshold(videos, 0.5))
     assert (false.count, false.normal_s) == (2, 8.0)  # the third reaches into the event
     assert false_alarms_per_hour(videos, 0.5) == 2 * 3600 / 8
+
+
+def test_frames_of_uneven_length_count_as_long_as_they_stand() -> None:
+    times = np.r_[np.arange(0, 60, 0.1), np.arange(60, 560, 1.0)]  # a camera that got slower
+    plain, none = np.zeros(len(times)), np.zeros(len(times), np.bool_)
+    slowed = VideoScores("v", np.arange(len(times)), times, plain, label=none)
+    assert false_alarms([slowed], [none]).normal_s == pytest.approx(560)
+    half = replace(slowed, label=times < 60)
+    assert false_alarms([half], [none]).normal_s == pytest.approx(500)
+
+
+def test_a_silence_counts_as_no_more_footage_than_the_longest_gap() -> None:
+    np.testing.assert_allclose(frame_steps(np.array([0.0, 0.5, 3600.0, 3602.0])), [0.5, 5, 2, 2])
+    np.testing.assert_allclose(frame_steps(np.array([3.0])), [0])
 
 
 def test_without_normal_footage_there_is_no_rate() -> None:
