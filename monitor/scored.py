@@ -4,7 +4,7 @@ Holds the scores of all videos, but frames and maps of a few moments only.
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -35,7 +35,7 @@ from monitor.evaluation.page import Picture, drawable, write_report
 from monitor.evaluation.pictures import worst_misses
 from monitor.evaluation.pixels import PixelFigures
 from monitor.evaluation.report import Report, RunFacts, video_report
-from monitor.evaluation.results import Span, VideoScores, score_tables
+from monitor.evaluation.results import Alerts, VideoScores, alert_tables, score_tables
 from monitor.files import check_folder, same_place
 from monitor.model import Model, versions
 from monitor.progress import Progress, quiet
@@ -56,7 +56,7 @@ class ScoredVideo:
     """What came of one video."""
 
     scores: VideoScores
-    alerts: tuple[Span, ...] | None  # None: the model is not calibrated
+    alerts: tuple[Alert, ...] | None  # each in its last phase; None: the model is not calibrated
     seconds: float  # of decoding and scoring
     unreadable: int  # frames that were left out
     computed: frozenset[Computed] = frozenset()
@@ -99,7 +99,8 @@ def score_data(  # noqa: PLR0913
 ) -> Report:
     """Score a data set's test videos, all videos where it has none, and write the results.
 
-    Writes `scores.csv`, `terms.csv`, `report.json`, `report.html` and its pictures into `out`.
+    Writes `scores.csv`, `terms.csv`, `alerts.csv`, `report.json`, `report.html` and its pictures
+    into `out`.
     A video that cannot be scored is noted in the report and does not lose the others. Where what
     computes fails, the videos before are written, and that is raised.
 
@@ -141,7 +142,7 @@ def score_data(  # noqa: PLR0913
     drawn = list(_pictures(model, run, facts, alerts, flow, said)) if looks else []
     notes = [*report.texts("notes"), *said]
     report = Report({**report.figures, "frames_unreadable": unreadable, "notes": notes})
-    write_report(out, report, drawn, tables=score_tables(scores))
+    write_report(out, report, drawn, tables=score_tables(scores) | alert_tables(alerts))
     if run.stopped is not None:
         done = (
             f"{len(scores)} of {len(data.test or data.train)} videos were scored before: see {out}"
@@ -218,14 +219,14 @@ def score_video(
         progress("scoring", reading.frame.index + 1, video.n_frames)
     maps.flush()
     alerts += [] if stage is None else stage.close()
-    spans = tuple(Span(a.start_s, a.end_s) for a in alerts if a.phase == "end")
+    ended = tuple(alert for alert in alerts if alert.phase == "end")
     unreadable = video.n_frames - seen.frames
     if not table.index:
         raise _nothing_scored(video, seen.frames, model)
     scores = table.scores(video)
     computed = frozenset(seen.computed)
     return ScoredVideo(
-        scores, None if stage is None else spans, clock.seconds, unreadable, computed
+        scores, None if stage is None else ended, clock.seconds, unreadable, computed
     )
 
 
@@ -346,7 +347,7 @@ def _pictures(
     model: Model,
     run: _Run,
     facts: RunFacts,
-    alerts: Mapping[str, Sequence[Span]] | None,
+    alerts: Alerts | None,
     flow: Sequence[FloatArray] | None,
     said: list[str],
 ) -> Iterator[Picture]:

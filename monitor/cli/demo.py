@@ -117,12 +117,11 @@ def _watch(scene: "Scene", model: "Model", out: Path, *, as_json: bool) -> "Watc
 def _draw(watched: "Watched", verdict: "Verdict", model: "Model", out: Path) -> list[Path]:
     from monitor.demo.show import Shot, contact_sheet
     from monitor.evaluation.plots import score_curve
-    from monitor.evaluation.results import Span
     from monitor.files import write_atomically
 
-    spans = [Span(alert.start_s, alert.end_s) for alert in watched.alerts]
     threshold = model.calibrated().rule.enter
-    write_atomically(out / CURVE, score_curve(watched.scores, threshold=threshold, alerts=spans))
+    curve = score_curve(watched.scores, threshold=threshold, alerts=watched.alerts)
+    write_atomically(out / CURVE, curve)
     shots = [Shot(a, watched.snapshots[a.id]) for a in watched.alerts if a.id in watched.snapshots]
     if not shots:
         return [out / CURVE]

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from monitor.cli.far import Far
 from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
-from monitor.cli.printing import print_json, print_line
+from monitor.cli.printing import print_json, print_line, say_clock
 from monitor.cli.progress import LongWork
 from monitor.cli.stopping import cleared_on_term
 from monitor.errors import LabelError, MonitorError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from monitor.evaluation.report import Report
     from monitor.model import Model
     from monitor.stills.model import StillModel
+
+ALERTS_TOLD = 5  # lines; the report and alerts.csv have all
 
 
 def score(
@@ -68,6 +71,7 @@ def score(
     """Score every frame or picture; write scores, figures, plots and a report page.
 
     Figures of accuracy need labels; without them the scores, curves and alerts are written.
+    Alerts of footage, in alerts.csv too, are those that a calibrated model would have raised live.
 
     \b
     Examples:  oddwatch score ped2.pt data/ped2 -o ped2-scores
@@ -155,7 +159,26 @@ def _on_video(
             progress=work.frames,
             look=look,
         )
-    return report, summary_lines(report)
+    head, *rest = summary_lines(report)
+    return report, [head, *_alert_lines(report), *rest]
+
+
+def _alert_lines(report: "Report") -> Iterator[str]:
+    """How many alerts there were, and the first of them."""
+    from monitor.evaluation.report import said_alerts
+
+    if said := said_alerts(report):
+        yield said
+    rows = report.rows("alerts")
+    for row in rows[:ALERTS_TOLD]:
+        start_s, end_s, peak_s = (float(str(row[key])) for key in ("start_s", "end_s", "peak_s"))
+        cells = [f"{say_clock(start_s)} to {say_clock(end_s)}", str(row["video"])]
+        cells.append(f"highest {row['peak_score']:.3g} at {say_clock(peak_s)}")
+        cells += [f"p {row['peak_p_value']:.2g}"] if row["peak_p_value"] is not None else []
+        cells += [str(row[key]) for key in ("reason", "ended_by") if row[key]]
+        yield "  " + "  ".join(cells)
+    if len(rows) > ALERTS_TOLD:
+        yield f"  and {len(rows) - ALERTS_TOLD:,} more, see alerts.csv"
 
 
 def _on_stills(model: "StillModel", wanted: StillsWanted, out: Path, command: str) -> Told:

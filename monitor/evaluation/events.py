@@ -11,7 +11,8 @@ import numpy as np
 
 from monitor.alert_rule import AlertRule
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.results import VideoScores
+from monitor.records import Alert
 
 GAP_S = AlertRule().max_gap_s  # a longer silence is no footage: nobody watched
 
@@ -52,11 +53,11 @@ def over_threshold(videos: Sequence[VideoScores], threshold: float) -> list[Bool
     return [np.asarray(video.score >= threshold) for video in videos]
 
 
-def within_spans(video: VideoScores, spans: Sequence[Span]) -> BoolArray:
-    """Which frames lie inside one of the alerts; (N,)."""
+def within_alerts(video: VideoScores, alerts: Sequence[Alert]) -> BoolArray:
+    """Which frames lie inside one of the alerts, both ends included; (N,)."""
     inside = np.zeros(len(video.index), np.bool_)
-    for span in spans:
-        inside |= (video.time_s >= span.start_s) & (video.time_s <= span.end_s)
+    for alert in alerts:
+        inside |= (video.time_s >= alert.start_s) & (video.time_s <= alert.end_s)
     return inside
 
 

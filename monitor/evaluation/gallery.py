@@ -3,7 +3,7 @@
 Imports matplotlib, so import this module late.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from monitor.evaluation.baselines import clock_scores
 from monitor.evaluation.metrics import FloatArray, has_both_classes
 from monitor.evaluation.page import Picture
 from monitor.evaluation.pictures import MapScale, MissPicture, misses_sheet
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
 
 CURVES = 12  # single score curves; the overview has the others
@@ -22,7 +22,7 @@ def video_pictures(
     videos: Sequence[VideoScores],
     *,
     threshold: float | None = None,
-    alerts: Mapping[str, Sequence[Span]] | None = None,
+    alerts: Alerts | None = None,
     flow: Sequence[FloatArray] | None = None,
 ) -> Iterator[Picture]:
     """The overview, the curves that need labels where there are any, then video by video."""

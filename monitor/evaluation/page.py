@@ -11,12 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from string import Template
 from types import MappingProxyType
 
 from monitor.computed import NAMES
 from monitor.errors import StoreError
-from monitor.evaluation.report import PROTOCOLS, Figures, Report, shown
+from monitor.evaluation.page_style import PAGE, STYLE
+from monitor.evaluation.report import PROTOCOLS, Figures, Report, said_alerts, shown
 from monitor.files import write_together
 
 log = logging.getLogger(__name__)
@@ -52,70 +52,17 @@ COLUMNS = {
     "ap": "AP",
 }
 
-_STYLE = """
-:root { color-scheme: light; --ink: #22272e; --faint: #5d6671; --rule: #dde1e6; --blue: #0072b2 }
-* { box-sizing: border-box }
-body { margin: 0; background: #f6f7f9; color: var(--ink);
-  font: 16px/1.55 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif }
-main { max-width: 66rem; margin: 0 auto; padding: 3rem 1.5rem 5rem }
-h1 { font-size: 2rem; line-height: 1.2; margin: 0 0 .4rem; letter-spacing: -.02em }
-h2 { font-size: 1.15rem; margin: 3rem 0 .8rem }
-p { max-width: 46rem } .faint, figcaption { color: var(--faint); font-size: .9rem }
-.verdict { font-size: 1.1rem; border-left: 4px solid var(--blue); padding-left: 1rem }
-.cards { display: grid; grid-template-columns: repeat(5, minmax(0, 1fr)); gap: .8rem }
-.card { background: #fff; border: 1px solid var(--rule); border-radius: 8px; padding: .9rem 1rem }
-.card b { display: block; font-size: 1.75rem; line-height: 1.25; font-weight: 650;
-  font-variant-numeric: tabular-nums }
-.card small { display: block; color: var(--faint); font-size: .8rem; line-height: 1.4 }
-.card.none b { color: #9aa3ad }
-table { border-collapse: collapse; width: 100%; background: #fff; border: 1px solid var(--rule);
-  font-variant-numeric: tabular-nums }
-th, td { text-align: right; padding: .5rem .9rem; border-bottom: 1px solid var(--rule) }
-th:first-child, td:first-child { text-align: left } th { font-size: .85rem; color: var(--faint) }
-tr.own td { font-weight: 700 } tr.group td { background: #f6f7f9; color: var(--faint);
-  font-size: .85rem; text-align: left }
-figure { margin: 0; background: #fff; border: 1px solid var(--rule); border-radius: 8px;
-  padding: 1rem; min-width: 0 }
-figure.wide { grid-column: span 2 } figure img { display: block; max-width: 100%; height: auto }
-.gallery { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem }
-pre { background: #22272e; color: #eef1f4; padding: 1rem 1.2rem; border-radius: 8px;
-  overflow-x: auto; font-size: .85rem }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1.5rem; font-size: .9rem }
-dt { color: var(--faint) } dd { margin: 0; overflow-wrap: anywhere }
-@media (max-width: 60rem) { .cards { grid-template-columns: repeat(2, minmax(0, 1fr)) }
-  .gallery { grid-template-columns: minmax(0, 1fr) } figure.wide { grid-column: auto } }
-@media print { body { background: #fff } .card, figure, tr { break-inside: avoid } }
-"""
-
-_PAGE = Template("""<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>$style</style>
-</head>
-<body>
-<main>
-<h1>$title</h1>
-<p class="faint">$subtitle</p>
-<p class="verdict">$verdict</p>
-<h2>Figures</h2>
-<div class="cards">$cards</div>
-<h2>$table_title</h2>
-<p class="faint">$table_text</p>
-$table
-<h2>Pictures</h2>
-<div class="gallery">$pictures</div>
-<h2>Notes</h2>
-<ul>$notes</ul>
-<h2>How to do it again</h2>
-$command
-<dl>$facts</dl>
-</main>
-</body>
-</html>
-""")
+ALERTS = {
+    "video": "",
+    "start_s": "from, s",
+    "end_s": "to, s",
+    "peak_s": "highest at, s",
+    "peak_score": "highest score",
+    "peak_p_value": "its p-value",
+    "reason": "what spoke",
+    "ended_by": "cut short by",
+}
+ALERTS_SHOWN = 100  # `alerts.csv` has the others
 
 _TABLE_TEXT = (
     "A rule is one way of turning what the detector saw into a score. A baseline learns nothing:"
@@ -136,6 +83,7 @@ class Parts:
     table_title: str
     table_text: str
     table: str  # HTML, see `html_table`
+    alerts: str = ""  # HTML
     facts: Sequence[str] = FACTS  # figures
 
 
@@ -168,14 +116,15 @@ def write_page(
 ) -> None:
     """Writes a page, the files beside it and its pictures, all of them or none.
 
-    Then what only the page before had is removed: pictures, which are in it to the byte, and terms.
+    Then what only the page before had is removed: pictures, which are in it to the byte, terms
+    and alerts.
 
     Raises:
         StoreError: If they cannot be written; what was there before is unchanged.
     """
     before = _pictures_of(folder / page)
     if "scores.csv" in files and (folder / "scores.csv").is_file():
-        before.append(folder / "terms.csv")
+        before += [folder / "terms.csv", folder / "alerts.csv"]
     whole: dict[str, bytes | str] = {f"{picture.name}.png": picture.png for picture in pictures}
     whole |= files
     try:
@@ -218,12 +167,13 @@ def html_page(report: Report, pictures: Sequence[Picture] = (), parts: Parts | N
     figures = report.figures
     parts = video_parts(report) if parts is None else parts
     data = str(figures.get("data") or "scores")
-    return _PAGE.substitute(
-        style=_STYLE,
+    return PAGE.substitute(
+        style=STYLE,
         title=escape(f"{figures['detector']} on {data}"),
         subtitle=escape(parts.subtitle),
         verdict=escape(parts.verdict),
         cards="".join(map(_card, parts.cards)),
+        alerts=parts.alerts,
         table_title=escape(parts.table_title),
         table_text=escape(parts.table_text),
         table=parts.table,
@@ -284,7 +234,32 @@ def video_parts(report: Report) -> Parts:
             },
             own="score",
         ),
+        alerts=_alerts(report),
     )
+
+
+def _alerts(report: Report) -> str:
+    """The alerts under a heading, the first of them in a table; columns that say nothing are out.
+
+    Empty where no alert rule ran.
+    """
+    said, rows = said_alerts(report), report.rows("alerts")
+    if not said:
+        return ""
+    more = len(rows) - ALERTS_SHOWN
+    said += f"; the first {ALERTS_SHOWN}, alerts.csv has the others" if more > 0 else ""
+    keys = [key for key in ALERTS if any(row.get(key) not in {None, ""} for row in rows)]
+    lines = [[ALERTS[key] for key in keys]]
+    lines += [[_cell(key, row.get(key)) for key in keys] for row in rows[:ALERTS_SHOWN]]
+    head, *body = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines)
+    table = f"<tr>{head.replace('td>', 'th>')}</tr>" + "".join(f"<tr>{line}</tr>" for line in body)
+    return f"<h2>Alerts</h2><p>{escape(said)}.</p>" + (f"<table>{table}</table>" if rows else "")
+
+
+def _cell(key: str, value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.1f}" if key.endswith("_s") else f"{value:.3g}"
+    return "-" if value is None else str(value)
 
 
 def _subtitle(report: Report) -> str:

@@ -35,8 +35,9 @@ from monitor.evaluation.drawing import (
 )
 from monitor.evaluation.events import frame_steps, runs
 from monitor.evaluation.metrics import BoolArray, FloatArray, auroc, has_both_classes, pr, roc
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
+from monitor.records import Alert
 
 SHEET_VIDEOS = 36  # on one overview; more would be too small to read
 
@@ -51,7 +52,7 @@ class LossPoint:
 
 
 def score_curve(
-    video: VideoScores, *, threshold: float | None = None, alerts: Sequence[Span] = ()
+    video: VideoScores, *, threshold: float | None = None, alerts: Sequence[Alert] = ()
 ) -> bytes:
     """The score of one video over time, labelled stretches shaded, alerts barred below."""
     figure = new_figure(9, 3.4)
@@ -67,7 +68,7 @@ def overview(
     videos: Sequence[VideoScores],
     *,
     threshold: float | None = None,
-    alerts: Mapping[str, Sequence[Span]] | None = None,
+    alerts: Alerts | None = None,
 ) -> bytes:
     """Score curves of all videos (at most SHEET_VIDEOS) on one scale, so that they compare."""
     shown = videos[:SHEET_VIDEOS]
@@ -216,7 +217,7 @@ def _draw_box(axes: Axes, row: int, scores: FloatArray, colour: str) -> None:
 
 
 def _draw_score(
-    axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Span]
+    axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Alert]
 ) -> None:
     steps = frame_steps(video.time_s)
     for event in runs(video.label) if video.label is not None else ():
@@ -225,9 +226,9 @@ def _draw_score(
     axes.plot(video.time_s, video.score, color=BLUE, linewidth=1.2)
     if threshold is not None:
         axes.axhline(threshold, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
-    for span in alerts:
+    for alert in alerts:
         axes.plot(
-            [span.start_s, max(span.end_s, span.start_s + float(np.median(steps)))],
+            [alert.start_s, max(alert.end_s, alert.start_s + float(np.median(steps)))],
             [0.02, 0.02],
             color=ANOMALOUS,
             linewidth=4,
@@ -239,7 +240,7 @@ def _draw_score(
 
 
 def _name_parts(
-    axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Span]
+    axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Alert]
 ) -> None:
     """Words at the first shaded stretch, at the threshold and at the first alert."""
     events = list(runs(video.label)) if video.label is not None else []

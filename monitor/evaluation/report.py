@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from monitor.calibration import say_span
 from monitor.computed import Computed, computed_figures, mixed
 from monitor.evaluation import metrics
 from monitor.evaluation.baselines import clock_scores
@@ -19,12 +20,14 @@ from monitor.evaluation.events import (
     FalseAlarms,
     detection_delay_s,
     false_alarms,
+    frame_steps,
     over_threshold,
-    within_spans,
+    within_alerts,
 )
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
 from monitor.evaluation.pixels import PixelFigures
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.results import Alerts, VideoScores, alert_rows
+from monitor.names import counted
 
 T = TypeVar("T")
 Figures = Mapping[str, float | None]
@@ -86,6 +89,11 @@ class Report:
         value = self.figures.get(key)
         return value if isinstance(value, Mapping) else {}
 
+    def rows(self, key: str) -> list[Mapping[str, object]]:
+        """A figure that is a table by rows, such as `alerts`."""
+        value = self.figures.get(key)
+        return list(value) if isinstance(value, list) else []
+
     def texts(self, key: str) -> list[str]:
         """A figure that is a list of texts, such as `notes`."""
         value = self.figures.get(key)
@@ -97,7 +105,7 @@ def video_report(
     videos: Sequence[VideoScores],
     *,
     flow: Sequence[FloatArray] | None = None,
-    alerts: Mapping[str, Sequence[Span]] | None = None,
+    alerts: Alerts | None = None,
     pixels: PixelFigures | None = None,
 ) -> Report:
     """All figures of scored videos.
@@ -125,6 +133,7 @@ def video_report(
         **_score_figures(labelled, reasons),
         **pixel_figures(pixels, notes),
         **_alarm_figures(facts, labelled, alerts, reasons),
+        "alerts": None if alerts is None else alert_rows(alerts),
         "rules": rules,
         "baselines": baselines,
         "beats_baselines": _compare(rules["score"], baselines),
@@ -160,6 +169,15 @@ def _all_lines(report: Report) -> list[str]:
     ]
 
 
+def said_alerts(report: Report) -> str:
+    """How many alerts there were in how much footage; empty where no alert rule ran."""
+    if report.figures["alerts"] is None:
+        return ""
+    number = len(report.rows("alerts"))
+    said = counted(number, "alert") if number else "no alert"
+    return f"{said} in {say_span(report.number('footage_s') or 0.0)} of footage"
+
+
 def by_what(report: Report) -> str:
     """As `on cpu by openvino in int8`."""
     figures = report.figures
@@ -187,6 +205,7 @@ def _facts(
         "label_source": facts.label_source,
         "n_videos": len(videos),
         "n_frames": sum(len(video.index) for video in videos),
+        "footage_s": sum(float(frame_steps(video.time_s).sum()) for video in videos),
         "single_class_videos": {"count": len(single), "names": single},
         "threshold": facts.threshold,
         "seconds": facts.seconds,
@@ -286,7 +305,7 @@ def pixel_figures(pixels: PixelFigures | None, notes: list[str]) -> dict[str, fl
 def _alarm_figures(
     facts: RunFacts,
     labelled: Sequence[VideoScores],
-    alerts: Mapping[str, Sequence[Span]] | None,
+    alerts: Alerts | None,
     notes: list[str],
 ) -> dict[str, object]:
     delays, false = Delays((), 0), FalseAlarms(0, 0.0)
@@ -311,11 +330,11 @@ def _alarm_figures(
 def _alarms(
     facts: RunFacts,
     labelled: Sequence[VideoScores],
-    alerts: Mapping[str, Sequence[Span]] | None,
+    alerts: Alerts | None,
     notes: list[str],
 ) -> list[BoolArray] | None:
     if alerts is not None:
-        return [within_spans(video, alerts.get(video.name, ())) for video in labelled]
+        return [within_alerts(video, alerts.get(video.name, ())) for video in labelled]
     if facts.threshold is None:
         notes.append("false alarms and detection delay are null: there is no threshold")
         return None

@@ -1,4 +1,4 @@
-"""What evaluation takes, and its files: `scores.csv` with `terms.csv` beside it.
+"""What evaluation takes, and its files: `scores.csv`, `terms.csv` and `alerts.csv` beside it.
 
 Floats are written in their shortest exact form, so figures recomputed from the files are the
 report's own.
@@ -16,16 +16,14 @@ from numpy.typing import NDArray
 
 from monitor.errors import DataSetError, LabelError
 from monitor.evaluation.metrics import BoolArray, FloatArray
+from monitor.records import Alert
 
 COLUMNS = ("video", "frame", "time_s", "score", "p_value", "label")
+ALERT_COLUMNS = (
+    "video", "start_s", "end_s", "peak_s", "peak_score", "peak_p_value", "reason", "ended_by",
+)  # fmt: skip
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A stretch of one video, both ends included; for alerts."""
-
-    start_s: float
-    end_s: float
+Alerts = Mapping[str, Sequence[Alert]]  # by video, each in its last phase
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +68,26 @@ def score_tables(videos: Sequence[VideoScores]) -> dict[str, str]:
         return {"scores.csv": scores}
     rows = (row for video in videos for row in _term_rows(video, names))
     return {"scores.csv": scores, "terms.csv": csv_table(("video", "frame", *names), rows)}
+
+
+def alert_rows(alerts: Alerts) -> list[dict[str, float | str | None]]:
+    """A row for each alert, of one video after the other, by `ALERT_COLUMNS`.
+
+    An id is in none: the same footage gives the same rows.
+    """
+    return [
+        {"video": name, **{column: getattr(alert, column) for column in ALERT_COLUMNS[1:]}}
+        for name, own in alerts.items()
+        for alert in own
+    ]
+
+
+def alert_tables(alerts: Alerts | None) -> dict[str, str]:
+    """The text of `alerts.csv`; no file where no alert rule ran."""
+    if alerts is None:
+        return {}
+    rows = ([*row.values()] for row in alert_rows(alerts))
+    return {"alerts.csv": csv_table(ALERT_COLUMNS, rows)}
 
 
 def read_scores_csv(path: Path) -> list[VideoScores]:

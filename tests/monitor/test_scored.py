@@ -289,6 +289,35 @@ def test_alerts_are_those_of_the_rule(root: Path, model: Model) -> None:
     assert score_video(video, replace(model, calibration=never)).alerts == ()
 
 
+def test_alerts_are_written_the_same_each_time(root: Path, model: Model, tmp_path: Path) -> None:
+    calibration = model.calibrated()
+    low = replace(calibration, rule=replace(calibration.rule, enter=1e-6, exit=1e-6))
+    eager = replace(model, calibration=low)
+    for out in (tmp_path / "once", tmp_path / "again"):
+        score_data(eager, open_data(root), out, pictures=False)
+    written = (tmp_path / "once" / "alerts.csv").read_text()
+    assert written == (tmp_path / "again" / "alerts.csv").read_text()
+    alerts = list(csv.DictReader(written.splitlines()))
+    assert [(alert["video"], alert["end_s"]) for alert in alerts] == [("00", "7.9"), ("01", "7.9")]
+    listed = figures(tmp_path / "once")["alerts"]
+    assert isinstance(listed, list)
+    assert [{key: str(value) for key, value in row.items()} for row in listed] == alerts
+    own = [row for row in rows(tmp_path / "once") if row["video"] == "00"]
+    at_peak = next(row for row in own if row["time_s"] == alerts[0]["peak_s"])
+    assert at_peak["score"] == alerts[0]["peak_score"]
+    assert at_peak["p_value"] == alerts[0]["peak_p_value"]
+
+
+def test_without_calibration_no_earlier_alerts_stay(
+    root: Path, model: Model, tmp_path: Path
+) -> None:
+    score_data(model, open_data(root), tmp_path, pictures=False)
+    assert (tmp_path / "alerts.csv").exists()
+    score_data(replace(model, calibration=None), open_data(root), tmp_path, pictures=False)
+    assert not (tmp_path / "alerts.csv").exists()
+    assert figures(tmp_path)["alerts"] is None
+
+
 def test_the_highest_frames_are_apart_and_of_all_videos(out: Path) -> None:
     videos = read_scores_csv(out / "scores.csv")
     found = highest(videos, 4)

@@ -45,7 +45,8 @@ def read_result(folder: Path) -> Recording:
     typical = median(calm)
     scale = float(threshold) - typical
     notes = report.get("notes")
-    tracks = [_track(name, rows, typical, scale) for name, rows in groups.items()]
+    told = report.get("alerts")
+    tracks = [_track(name, rows, typical, scale, told) for name, rows in groups.items()]
     facts = Facts(
         detector=str(report.get("detector", "")),
         version=str(_dict(report.get("versions")).get("oddwatch", "")),
@@ -84,16 +85,46 @@ def _read(path: Path) -> dict[str, list[tuple[float, float]]]:
     return groups
 
 
-def _track(name: str, raw: Sequence[tuple[float, float]], typical: float, scale: float) -> Track:
+def _track(
+    name: str, raw: Sequence[tuple[float, float]], typical: float, scale: float, told: object
+) -> Track:
     rows = [(at, (score - typical) / scale if isfinite(score) else None) for at, score in raw]
     rows.sort(key=lambda row: row[0])
     times = np.array([at for at, _ in rows])
     levels = np.array([np.nan if score is None else score for _, score in rows], np.float32)
-    return Track(name, times, levels, _alerts(name, rows))
+    own = _told(name, told, typical, scale) if isinstance(told, list) else _outline(name, rows)
+    return Track(name, times, levels, own)
 
 
-def _alerts(name: str, rows: Sequence[Row]) -> list[AlertView]:
-    """Stretches over the threshold, short gaps merged; an outline of what the engine would do."""
+def _told(name: str, told: Sequence[object], typical: float, scale: float) -> list[AlertView]:
+    """Those that the alert rule raised."""
+    own = [row for row in map(_dict, told) if row.get("video") == name]
+    return [_raised(name, number, row, typical, scale) for number, row in enumerate(own)]
+
+
+def _raised(
+    name: str, number: int, row: dict[str, object], typical: float, scale: float
+) -> AlertView:
+    start_s, end_s, peak_s, peak = (
+        _number(row.get(key)) or 0.0 for key in ("start_s", "end_s", "peak_s", "peak_score")
+    )
+    return AlertView(
+        id=f"{name}-{number}",
+        camera=name,
+        phase="end",
+        revision=2,
+        started_at=ORIGIN + timedelta(seconds=start_s),
+        ended_at=ORIGIN + timedelta(seconds=end_s),
+        peak_at=ORIGIN + timedelta(seconds=peak_s),
+        strength=(peak - typical) / scale,
+        p_value=_number(row.get("peak_p_value")),
+        reason=str(row.get("reason") or ""),
+        ended_by=str(row.get("ended_by") or ""),
+    )
+
+
+def _outline(name: str, rows: Sequence[Row]) -> list[AlertView]:
+    """Stretches over the threshold, short gaps merged: of a result that does not tell alerts."""
     found: list[list[Row]] = []
     for at, score in rows:
         if score is None or score < 1:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from monitor.cli.score import score
 from monitor.cli.train import train
 from monitor.errors import MonitorError, SourceNotFoundError, StoreError, UsageError
 from monitor.keeping import unfinished
+from monitor.model import load_model, save_model
 from tests.monitor.footage import TINY_WORDS, write_clip, write_set
 
 app = typer.Typer(rich_markup_mode=None)
@@ -72,6 +75,24 @@ def test_train_calibrate_score_end_to_end(root: Path, model: Path, tmp_path: Pat
     assert "promised 5.0" in said
     assert f"open {tmp_path / 'out' / 'report.html'}" in said
     assert (tmp_path / "out" / "scores.csv").exists()
+
+
+def test_the_first_alerts_are_said_and_how_many_more(
+    root: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded = load_model(model)
+    rule = replace(loaded.calibrated().rule, enter=1e-6, exit=1e-6)
+    eager = replace(loaded, calibration=replace(loaded.calibrated(), rule=rule, median=0.0))
+    save_model(eager, tmp_path / "eager.pt")
+    lines = call("score", tmp_path / "eager.pt", root, "-o", tmp_path / "out").splitlines()
+    assert lines[1] == "2 alerts in 16 s of footage"
+    assert re.fullmatch(
+        r"  0:00:0\d\.\d to 0:00:07\.9  00  highest \S+ at \S+  p \S+  end_of_source", lines[2]
+    )
+    assert lines[3].startswith("  0:00:0")
+    monkeypatch.setattr("monitor.cli.score.ALERTS_TOLD", 1)
+    lines = call("score", tmp_path / "eager.pt", root, "-o", tmp_path / "out").splitlines()
+    assert lines[3] == "  and 1 more, see alerts.csv"
 
 
 def test_json_is_one_object_and_nothing_else(root: Path, model: Path, tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from monitor.evaluation.events import (
     frame_steps,
     over_threshold,
     runs,
-    within_spans,
+    within_alerts,
 )
 from monitor.evaluation.metrics import BoolArray, EvaluationError
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.results import VideoScores
+from monitor.records import Alert
 
 
 def flags(text: str) -> BoolArray:
@@ -24,6 +25,10 @@ def video(truth: str, alarm: str, *, fps: float = 2.0) -> VideoScores:
     n = len(truth)
     times = np.arange(n) / fps
     return VideoScores("v", np.arange(n), times, flags(alarm).astype(float), label=flags(truth))
+
+
+def raised(start_s: float, end_s: float) -> Alert:
+    return Alert("01HAAA", "v", "end", 3, start_s, end_s, start_s, 1.5, None)
 
 
 def test_runs_are_the_stretches_of_true() -> None:
@@ -72,9 +77,9 @@ def test_without_normal_footage_there_is_no_rate() -> None:
     assert false_alarms_per_hour([video("###", "#.#")], 0.5) is None
 
 
-def test_spans_hold_both_their_ends() -> None:
+def test_alerts_hold_both_their_ends() -> None:
     one = video("........", "........")
-    inside = within_spans(one, [Span(0.5, 1.5), Span(3.5, 9.0)])
+    inside = within_alerts(one, [raised(0.5, 1.5), raised(3.5, 9.0)])
     np.testing.assert_array_equal(inside, flags(".###...#"))
 
 

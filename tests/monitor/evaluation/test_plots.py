@@ -18,8 +18,8 @@ from monitor.evaluation.pictures import (
     overlay,
     worst_misses,
 )
-from monitor.evaluation.results import Span, VideoScores
-from monitor.records import Image
+from monitor.evaluation.results import VideoScores
+from monitor.records import Alert, Image
 
 SCALE = MapScale(normal=1.0, hot=3.0)
 
@@ -27,6 +27,10 @@ SCALE = MapScale(normal=1.0, hot=3.0)
 def video(name: str = "01", label: BoolArray | None = None) -> VideoScores:
     score = np.sin(np.arange(40) / 5)
     return VideoScores(name, np.arange(40), np.arange(40) / 10, score, label=label)
+
+
+def raised(start_s: float, end_s: float) -> Alert:
+    return Alert("01HAAA", "01", "end", 3, start_s, end_s, start_s, 1.5, None)
 
 
 def decode(png: bytes) -> Image:
@@ -45,7 +49,7 @@ HALF = np.arange(40) >= 20
 
 def test_truth_threshold_and_alerts_show_where_there_are_any() -> None:
     bare = plots.score_curve(video())
-    full = plots.score_curve(video(label=HALF), threshold=0.5, alerts=[Span(1.0, 2.0)])
+    full = plots.score_curve(video(label=HALF), threshold=0.5, alerts=[raised(1.0, 2.0)])
     assert has_colour(bare, "#0072b2")
     assert not has_colour(bare, "#d55e00")
     assert has_colour(full, "#d55e00")
@@ -56,7 +60,7 @@ def test_plots_come_out_for_odd_but_possible_inputs() -> None:
     one = VideoScores("x", np.array([3]), np.array([0.1]), np.array([1.0]), label=np.array([True]))
     same = np.zeros(40)
     for png in (
-        plots.score_curve(one, threshold=1.0, alerts=[Span(0.1, 0.1)]),
+        plots.score_curve(one, threshold=1.0, alerts=[raised(0.1, 0.1)]),
         plots.histogram(HALF, same, threshold=0.0),
         plots.histogram(np.ones(40, np.bool_), same),
         plots.box_plot({"normal": same, "scratch": np.ones(1)}),

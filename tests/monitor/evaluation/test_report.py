@@ -8,8 +8,15 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from monitor.computed import NAMES, Computed
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
 from monitor.evaluation.pixels import PixelFigures
-from monitor.evaluation.report import Report, RunFacts, summary_lines, video_report
-from monitor.evaluation.results import Span, VideoScores
+from monitor.evaluation.report import (
+    Report,
+    RunFacts,
+    said_alerts,
+    summary_lines,
+    video_report,
+)
+from monitor.evaluation.results import VideoScores
+from monitor.records import Alert
 
 BY = frozenset({Computed("torch", "fp32", "cpu")})
 FACTS = RunFacts(
@@ -53,6 +60,10 @@ def videos() -> list[VideoScores]:
         video("02", event(start=40, stop=60), seed=2),
         video("03", np.ones(30, np.bool_), seed=3),
     ]
+
+
+def raised(start_s: float, end_s: float) -> Alert:
+    return Alert("01HAAA", "01", "end", 3, start_s, end_s, start_s, 1.5, 0.01, "motion")
 
 
 def truth(of: list[VideoScores]) -> BoolArray:
@@ -137,11 +148,32 @@ def test_alarms_come_from_the_threshold_where_no_alert_rule_ran() -> None:
 
 def test_alerts_are_counted_where_there_are_some() -> None:
     given = videos()
-    alerts = {"01": [Span(0.4, 0.9), Span(1.0, 1.5), Span(2.9, 3.0)]}
+    alerts = {"01": [raised(0.4, 0.9), raised(1.0, 1.5), raised(2.9, 3.0)]}
     report = video_report(FACTS, given, alerts=alerts)
     assert report.figures["false_alarms"] == 1  # two that touch are one run
     assert (report.figures["events_found"], report.figures["events_total"]) == (1, 3)
     assert report.number("detection_delay_s") == pytest.approx(0.5)
+
+
+def test_alerts_are_listed_whether_or_not_there_are_labels() -> None:
+    report = video_report(FACTS, [video("a", None)], alerts={"a": [raised(0.4, 0.9)]})
+    assert report.rows("alerts") == [
+        {
+            "video": "a",
+            "start_s": 0.4,
+            "end_s": 0.9,
+            "peak_s": 0.4,
+            "peak_score": 1.5,
+            "peak_p_value": 0.01,
+            "reason": "motion",
+            "ended_by": "",
+        }
+    ]
+    assert said_alerts(report) == "1 alert in 6 s of footage"
+    none = video_report(FACTS, [video("a", None)], alerts={"a": []})
+    assert said_alerts(none) == "no alert in 6 s of footage"
+    assert none.figures["alerts"] == []
+    assert video_report(FACTS, [video("a", None)]).figures["alerts"] is None
 
 
 def test_without_labels_figures_are_null_for_one_stated_reason() -> None:

@@ -46,6 +46,30 @@ def test_scores_are_times_the_threshold_and_alerts_are_found(folder):
     assert alert.strength == 2.0
 
 
+def test_alerts_are_those_that_the_result_tells(folder):
+    report = json.loads((folder / "report.json").read_text())
+    told = {
+        "video": "loud",
+        "start_s": 21.0,
+        "end_s": 40.0,
+        "peak_s": 25.0,
+        "peak_score": 5.0,
+        "peak_p_value": 0.01,
+        "reason": "motion",
+        "ended_by": "end_of_source",
+    }
+    (folder / "report.json").write_text(json.dumps(report | {"alerts": [told]}))
+    calm, loud = read_result(folder).tracks
+    (alert,) = loud.alerts
+    assert calm.alerts == []
+    assert (alert.started_at - ORIGIN).total_seconds() == 21
+    assert (alert.ended_at - ORIGIN).total_seconds() == 40
+    assert (alert.peak_at - ORIGIN).total_seconds() == 25
+    assert (alert.strength, alert.p_value, alert.reason) == (2.0, 0.01, "motion")
+    (folder / "report.json").write_text(json.dumps(report | {"alerts": []}))
+    assert read_result(folder).tracks[1].alerts == []
+
+
 def test_a_moment_shows_only_what_has_happened(folder):
     recording = read_result(folder)
     early, during, late = (recording.at(s, s - 5, speed=1) for s in (10, 25, 59.5))
