@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from monitor.computed import Computed
 from monitor.datasets import Masks, Video
+from monitor.evaluation.events import runs
 from monitor.evaluation.pixels import PixelFigures
-from monitor.evaluation.results import COLUMNS, VideoScores
+from monitor.evaluation.results import COLUMNS, Event, VideoScores
 from monitor.records import Frame, Reading
 from monitor.sources.opencv import load_cv2
 
@@ -51,7 +52,16 @@ class Table:
             p_value=columns.get("p_value"),
             label=None if video.labels is None else video.labels[index],
             terms={name: np.array(values) for name, values in self._terms.items()},
+            events=_events(video),
         )
+
+
+def _events(video: Video) -> tuple[Event, ...] | None:
+    """Of all labels: an event may begin before the first clip is whole, or between two clips."""
+    if video.labels is None:
+        return None
+    at = video.source.time_s
+    return tuple(Event(at(run.start), at(run.stop - 1)) for run in runs(video.labels))
 
 
 class Clock:

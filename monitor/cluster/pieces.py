@@ -99,13 +99,13 @@ def _taken(video: Video, model: Model) -> NDArray[np.int64] | None:
     if count is None or (model.rate_hz and model.rate_hz < GAP_FRAMES / MAX_GAP_S):
         return None
     source = video.source
-    if isinstance(source, VideoFile) and source.index.seekable and not source.index.cut_off:
-        times_s = [source.index.time_s(i) for i in range(count)]
-    elif isinstance(source, Pictures):
-        times_s = [i / source.folder_rate_hz for i in range(count)]
+    if isinstance(source, VideoFile):
+        cuttable = source.index.seekable and not source.index.cut_off
     else:
+        cuttable = isinstance(source, Pictures)
+    if not cuttable:
         return None
-    stubs = (Frame(NO_IMAGE, index, time_s) for index, time_s in enumerate(times_s))
+    stubs = (Frame(NO_IMAGE, index, source.time_s(index)) for index in range(count))
     taken = list(at_rate(stubs, model.rate_hz))
     if any(after.time_s - before.time_s > MAX_GAP_S for before, after in pairwise(taken)):
         return None

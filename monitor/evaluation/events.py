@@ -1,6 +1,7 @@
 """Alarms as people live them: how soon an event is noticed, how often nothing was there.
 
-An event is a run of frames labelled anomalous; an alarm is a run of frames that are alarmed.
+An event is a run of frames labelled anomalous, scored or not: a detector that is still blind when
+it begins is late. An alarm is a run of scored frames that are alarmed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 
 from monitor.alert_rule import AlertRule
 from monitor.evaluation.metrics import BoolArray, EvaluationError, FloatArray
-from monitor.evaluation.results import VideoScores
+from monitor.evaluation.results import Event, VideoScores
 from monitor.records import Alert
 
 GAP_S = AlertRule().max_gap_s  # a longer silence is no footage: nobody watched
@@ -68,9 +69,9 @@ def detection_delay_s(videos: Sequence[VideoScores], alarms: Sequence[BoolArray]
         EvaluationError: A video has no labels.
     """
     delays = [
-        _delay(video.time_s[event], alarm[event])
+        _delay(event, video.time_s, alarm)
         for video, alarm in zip(videos, alarms, strict=True)
-        for event in runs(_labels(video))
+        for event in events_of(video)
     ]
     found = tuple(delay for delay in delays if delay is not None)
     return Delays(found, len(delays) - len(found))
@@ -105,6 +106,18 @@ def runs(flags: BoolArray) -> Iterator[slice]:
     return (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))
 
 
+def events_of(video: VideoScores) -> Sequence[Event]:
+    """The labelled events of a video; where only scored frames have labels, those they show.
+
+    Raises:
+        EvaluationError: It has no labels.
+    """
+    label, time_s = _labels(video), video.time_s
+    if video.events is not None:
+        return video.events
+    return [Event(float(time_s[run][0]), float(time_s[run][-1])) for run in runs(label)]
+
+
 def frame_steps(time_s: FloatArray) -> FloatArray:
     """Seconds that each frame stands for, at even rates and uneven ones; (N,).
 
@@ -114,8 +127,14 @@ def frame_steps(time_s: FloatArray) -> FloatArray:
     return np.append(steps, steps[-1:] if len(steps) else 0.0)
 
 
-def _delay(time_s: FloatArray, alarm: BoolArray) -> float | None:
-    return float(time_s[alarm.argmax()] - time_s[0]) if alarm.any() else None
+def _delay(event: Event, time_s: FloatArray, alarm: BoolArray) -> float | None:
+    """None: never; an alarm that spans the event's first frame found it at once."""
+    first, last = np.searchsorted(time_s, [event.start_s, event.end_s + 1e-9]).tolist()
+    around = alarm[max(first - 1, 0) : first + 1]
+    if len(around) == 2 and around.all() and time_s[first] - time_s[first - 1] <= GAP_S:
+        return 0.0
+    found = np.flatnonzero(alarm[first:last])
+    return float(time_s[first + found[0]] - event.start_s) if len(found) else None
 
 
 def _labels(video: VideoScores) -> BoolArray:

@@ -33,7 +33,7 @@ from monitor.evaluation.drawing import (
     say,
     write,
 )
-from monitor.evaluation.events import frame_steps, runs
+from monitor.evaluation.events import events_of, frame_steps
 from monitor.evaluation.metrics import BoolArray, FloatArray, auroc, has_both_classes, pr, roc
 from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
@@ -219,16 +219,15 @@ def _draw_box(axes: Axes, row: int, scores: FloatArray, colour: str) -> None:
 def _draw_score(
     axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Alert]
 ) -> None:
-    steps = frame_steps(video.time_s)
-    for event in runs(video.label) if video.label is not None else ():
-        times = video.time_s[event]
-        axes.axvspan(times[0], times[-1] + steps[event][-1], color=ORANGE, alpha=0.22, linewidth=0)
+    step = float(np.median(frame_steps(video.time_s)))
+    for event in events_of(video) if video.label is not None else ():
+        axes.axvspan(event.start_s, event.end_s + step, color=ORANGE, alpha=0.22, linewidth=0)
     axes.plot(video.time_s, video.score, color=BLUE, linewidth=1.2)
     if threshold is not None:
         axes.axhline(threshold, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     for alert in alerts:
         axes.plot(
-            [alert.start_s, max(alert.end_s, alert.start_s + float(np.median(steps)))],
+            [alert.start_s, max(alert.end_s, alert.start_s + step)],
             [0.02, 0.02],
             color=ANOMALOUS,
             linewidth=4,
@@ -243,11 +242,17 @@ def _name_parts(
     axes: Axes, video: VideoScores, threshold: float | None, alerts: Sequence[Alert]
 ) -> None:
     """Words at the first shaded stretch, at the threshold and at the first alert."""
-    events = list(runs(video.label)) if video.label is not None else []
+    events = events_of(video) if video.label is not None else []
     across = axes.get_xaxis_transform()
     if events:
-        start = video.time_s[events[0].start]
-        write(axes, "labelled anomalous", (start, 1), coords=across, offset=(4, -8), colour=BROWN)
+        write(
+            axes,
+            "labelled anomalous",
+            (events[0].start_s, 1),
+            coords=across,
+            offset=(4, -8),
+            colour=BROWN,
+        )
     if threshold is not None:
         beside = axes.get_yaxis_transform()
         write(axes, "threshold", (1, threshold), coords=beside, offset=(4, 0))

@@ -1,7 +1,7 @@
 """What evaluation takes, and its files: `scores.csv`, `terms.csv` and `alerts.csv` beside it.
 
 Floats are written in their shortest exact form, so figures recomputed from the files are the
-report's own.
+report's own, but for those of events: where they begin between scored frames only labels tell.
 """
 
 import csv
@@ -23,6 +23,15 @@ ALERT_COLUMNS = (
     "video", "start_s", "end_s", "peak_s", "peak_score", "peak_p_value", "reason", "ended_by",
 )  # fmt: skip
 
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A stretch of one video that is labelled anomalous, its first and its last frame."""
+
+    start_s: float
+    end_s: float
+
+
 Alerts = Mapping[str, Sequence[Alert]]  # by video, each in its last phase
 
 
@@ -42,6 +51,7 @@ class VideoScores:
     p_value: FloatArray | None = None  # (N,) None before calibration
     label: BoolArray | None = None  # (N,) True = anomalous; None where unlabelled
     terms: Mapping[str, FloatArray] = field(default_factory=dict)  # (N,) each, as `score`
+    events: tuple[Event, ...] | None = None  # of all frames, scored or not; None: see `label`
 
     def __post_init__(self) -> None:
         shape = np.shape(self.index)

@@ -46,6 +46,10 @@ class Pictures(Source):
                 return image.shape[0], image.shape[1]
         raise SourceError(f"{self.paths[0].parent}: none of {self.n_frames} pictures can be read")
 
+    def time_s(self, index: int) -> float:
+        """By the rate that is assumed."""
+        return index / self.folder_rate_hz
+
     def files(self, start: int, stop: int) -> Sequence[Path]:
         """One for each frame."""
         return self.paths[start:stop]
@@ -58,7 +62,7 @@ class Pictures(Source):
             image = self._kept(found)
             if image is None or not self.fits(image.shape[:2], str(self.paths[index])):
                 continue
-            time_s = index / self.folder_rate_hz
+            time_s = self.time_s(index)
             if image.ndim == 2:
                 yield GrayFrame(image, index, time_s, converter)
             else:

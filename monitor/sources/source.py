@@ -6,7 +6,7 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Self
 
-from monitor.errors import CorruptFrameError
+from monitor.errors import CorruptFrameError, SourceError
 from monitor.records import Frame
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,14 @@ class Source(ABC):
     @abstractmethod
     def n_frames(self) -> int | None:
         """How many frames there are; None where nobody can know."""
+
+    def time_s(self, index: int) -> float:
+        """When a frame is shown, in seconds from the first, whether or not it can be decoded.
+
+        Raises:
+            SourceError: Of a live source: only reading it tells.
+        """
+        raise SourceError(f"{self.name}: nobody can know when frame {index} comes")
 
     def files(self, start: int, stop: int) -> Sequence[Path]:  # noqa: ARG002
         """The files that these frames are read from; none where there are no files to tell."""

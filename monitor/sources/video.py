@@ -49,6 +49,10 @@ class VideoFile(Source):
         """Frames that the file holds, whether they decode or not."""
         return len(self.index)
 
+    def time_s(self, index: int) -> float:
+        """As its time stamp says."""
+        return self.index.time_s(index)
+
     def files(self, start: int, stop: int) -> Sequence[Path]:  # noqa: ARG002
         """The one file."""
         return (self.path,)
@@ -66,7 +70,7 @@ class VideoFile(Source):
                 if picture.is_corrupt:
                     self.lose(f"{self.path}: frame {index} is damaged; shown as far as it decodes")
                 if self.fits(upright_size(picture), f"{self.path}: frame {index}"):
-                    yield LateFrame(picture, index, self.index.time_s(index), converter)
+                    yield LateFrame(picture, index, self.time_s(index), converter)
                 if due == stop:
                     break
         self._lose_between(due, stop)

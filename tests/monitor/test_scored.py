@@ -29,7 +29,7 @@ from monitor.errors import (
     StoreError,
     UsageError,
 )
-from monitor.evaluation.results import read_scores_csv
+from monitor.evaluation.results import Event, read_scores_csv
 from monitor.model import Model
 from monitor.pipeline import train_model
 from monitor.records import Reading
@@ -316,6 +316,19 @@ def test_without_calibration_no_earlier_alerts_stay(
     score_data(replace(model, calibration=None), open_data(root), tmp_path, pictures=False)
     assert not (tmp_path / "alerts.csv").exists()
     assert figures(tmp_path)["alerts"] is None
+
+
+def test_events_are_those_of_all_labels_at_the_times_of_their_frames(
+    root: Path, model: Model
+) -> None:
+    video = open_data(root).test[0]
+    assert score_video(video, model).scores.events == (Event(4.0, 5.9),)
+    labels = np.zeros(80, np.bool_)
+    labels[[0, 1, 30, 79]] = True  # a clip of three frames has no score before the third
+    scores = score_video(replace(video, labels=labels), model).scores
+    assert scores.events == (Event(0.0, 0.1), Event(3.0, 3.0), Event(7.9, 7.9))
+    assert scores.label is not None
+    assert np.flatnonzero(scores.label).tolist() == [28, 77]
 
 
 def test_the_highest_frames_are_apart_and_of_all_videos(out: Path) -> None:

@@ -13,7 +13,7 @@ from monitor.evaluation.events import (
     within_alerts,
 )
 from monitor.evaluation.metrics import BoolArray, EvaluationError
-from monitor.evaluation.results import VideoScores
+from monitor.evaluation.results import Event, VideoScores
 from monitor.records import Alert
 
 
@@ -44,6 +44,21 @@ def test_delay_counts_from_the_first_anomalous_frame_and_misses_are_counted() ->
     delays = detection_delay_s(videos, over_threshold(videos, 0.5))
     assert delays.found_s == (1.0, 0.0)
     assert (delays.missed, delays.events, delays.median_s) == (1, 3, 0.5)
+
+
+def test_delay_counts_from_labelled_frames_that_have_no_score() -> None:
+    late = replace(video("##..####", "##..##.."), events=(Event(-2.0, 0.5), Event(1.3, 3.5)))
+    delays = detection_delay_s([late], over_threshold([late], 0.5))
+    assert delays.found_s == pytest.approx((2.0, 0.7))  # before the first score, and between two
+
+
+def test_an_event_that_no_scored_frame_shows_is_missed_unless_an_alarm_spans_it() -> None:
+    unseen = Event(-3.0, -2.0)
+    brief = replace(video("........", "##......"), events=(unseen, Event(0.1, 0.2)))
+    delays = detection_delay_s([brief], over_threshold([brief], 0.5))
+    assert (delays.found_s, delays.missed) == ((0.0,), 1)
+    quiet = replace(video("........", "#......."), events=(Event(0.1, 0.2), Event(9.0, 9.5)))
+    assert detection_delay_s([quiet], over_threshold([quiet], 0.5)).missed == 2
 
 
 def test_an_alarm_before_or_after_an_event_does_not_find_it() -> None:

@@ -49,6 +49,7 @@ def test_a_folder_has_no_clock_but_a_convention(tmp_path: Path) -> None:
     assert source.rate_hz is None
     assert (source.n_frames, source.size) == (3, (24, 32))
     assert [(f.index, f.time_s) for f in source.frames(1)] == [(1, 0.2), (2, 0.4)]
+    assert source.time_s(2) == 0.4
 
 
 def test_holes_in_the_numbering_are_noted(tmp_path: Path) -> None:

@@ -157,6 +157,7 @@ def test_times_come_from_uneven_stamps_not_from_counting(film: Film) -> None:
     got = [frame.time_s for frame in source.frames()]
     assert got == pytest.approx([0, 0.033, 0.1, 0.11, 0.8, 0.833])
     assert [f.time_s for f in source.frames(4)] == pytest.approx([0.8, 0.833])
+    assert [source.time_s(index) for index in range(6)] == got  # known without decoding, too
 
 
 def test_ntsc_rate_does_not_drift(film: Film) -> None:
