@@ -13,7 +13,7 @@ from models.errors import CheckpointError
 from monitor.calibration import Calibration
 from monitor.errors import CalibrationError, SourceNotFoundError, StoreError, UsageError
 from monitor.files import probe_folder
-from monitor.records import same_shape
+from monitor.records import MapScale, same_shape
 from monitor.runtimes import Exported, read_export, trained_of, with_calibration, write_export
 
 BEGINNINGS = (b"PK", b"\x80")  # of zips and of pickles; those are refused with a line of their own
@@ -70,13 +70,10 @@ class Model:
             check_shape(size, (learned[0], learned[1]), where)
 
     @property
-    def map_scale(self) -> tuple[float, float] | None:
-        """What normal maps reach: half of the frames the first value, nearly all under the second.
-
-        None before calibration.
-        """
+    def map_scale(self) -> MapScale | None:
+        """Of the anomaly maps; None before calibration."""
         usual, high = self.provenance.get("map_usual"), self.provenance.get("map_high")
-        return None if usual is None or high is None else (float(usual), float(high))
+        return None if usual is None or high is None else MapScale(float(usual), float(high))
 
 
 def check_shape(size: tuple[int, int], learned: tuple[int, int], where: str) -> None:

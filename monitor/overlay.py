@@ -1,6 +1,7 @@
 """A heat map laid over a picture: clear where all is usual, coloured where it is not.
 
-Knows nothing of detectors or alerts; the map comes on the scale on which 1 is the threshold.
+Knows nothing of detectors or alerts; `to_heat` brings a map to the scale on which 1 is the most
+that is normal.
 """
 
 from dataclasses import dataclass
@@ -9,12 +10,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.records import Image
+from monitor.records import Image, MapScale
 
-Heat = NDArray[np.floating]  # (h, w), 0 or more, 1 = threshold
+Heat = NDArray[np.floating]  # (h, w), 0 = usual, 1 = what normal maps hardly ever reach
 
-CLEAR_BELOW = 0.5  # half-way to the threshold: nothing to show
-FULL_FROM = 2.0  # twice the threshold: the strongest colour
+CLEAR_BELOW = 0.5  # half-way there: nothing to show
+FULL_FROM = 2.0  # as far again: the strongest colour
 MOST_OPAQUE = 0.65  # what is there must still be recognisable
 
 # yellow, orange, red, magenta: rare in streets and on asphalt, told apart by lightness alone too
@@ -31,8 +32,15 @@ class Box:
     bottom: int
 
 
+def to_heat(anomaly_map: NDArray[np.floating], scale: MapScale | None) -> Heat:
+    """A map as `overlay` takes it; without a scale half of its own highest value counts as high."""
+    wide = np.asarray(anomaly_map, np.float64)
+    usual, high = scale or (0.0, float(np.nan_to_num(wide).max()) / 2)
+    return (wide - usual) / max(high - usual, 1e-9)
+
+
 def overlay(image: Image, heat: Heat, *, box: Box | None = None) -> Image:
-    """Colour the unusual parts, outline what is over the threshold and box the hottest of it.
+    """Colour the unusual parts, outline what is over 1 and box the hottest of it.
 
     Args:
         image: (H, W, 3) RGB.
@@ -53,7 +61,7 @@ def overlay(image: Image, heat: Heat, *, box: Box | None = None) -> Image:
 
 
 def hottest_box(heat: Heat, image: Image) -> Box | None:
-    """Where in the image the region over the threshold with the hottest pixel lies, if any is."""
+    """Where in the image the region over 1 with the hottest pixel lies, if any is."""
     region = _hottest_region(_resize(heat, image))
     return None if region is None else _bounds(region)
 

@@ -16,7 +16,6 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from monitor.addresses import public_address
 from monitor.alert_rule import LATE_S
@@ -24,8 +23,8 @@ from monitor.clip_writer import ClipWriter
 from monitor.drawn import marked_jpeg
 from monitor.errors import StoreError
 from monitor.files import write_atomically
-from monitor.overlay import overlay
-from monitor.records import Alert, Frame, Image, Reading
+from monitor.overlay import overlay, to_heat
+from monitor.records import Alert, Frame, Image, MapScale, Reading
 
 WAIT_S = 15.0  # frames kept beyond the pre-roll, while it is open whether they belong to an alert
 
@@ -83,16 +82,12 @@ class Recorder:
         source: str,
         *,
         settings: EvidenceSettings | None = None,
-        map_threshold: float | None = None,
+        map_scale: MapScale | None = None,
     ) -> None:
-        """Files go to a folder of the source's own under `folder`.
-
-        `map_threshold` is the value of the anomaly map that counts as the threshold; without it
-        half of a map's highest value does.
-        """
+        """Files go to a folder of the source's own under `folder`; see `to_heat` for the scale."""
         self.folder = folder / safe_name(source)
         self._settings = settings or EvidenceSettings()
-        self._map_threshold = map_threshold
+        self._map_scale = map_scale
         self._ring: deque[_Kept] = deque()
         self._ring_bytes = 0
         self._epoch = 0
@@ -170,13 +165,10 @@ class Recorder:
             if reading.map is not None:
                 plain = self._path(case.alert, "-plain.jpg")
                 write_atomically(plain, jpeg)
-                jpeg = marked_jpeg(self._jpeg(overlay(image, self._heat(reading.map))))
+                heat = to_heat(reading.map, self._map_scale)
+                jpeg = marked_jpeg(self._jpeg(overlay(image, heat)))
             write_atomically(snapshot, jpeg)
         return [Evidence(case.alert.id, snapshot=snapshot, plain=plain)]
-
-    def _heat(self, anomaly_map: NDArray[np.float32]) -> NDArray[np.float32]:
-        threshold = self._map_threshold or float(np.nanmax(anomaly_map)) / 2
-        return anomaly_map / threshold if threshold > 0 else np.zeros_like(anomaly_map)
 
     def _remember(self, kept: _Kept) -> None:
         self._ring.append(kept)

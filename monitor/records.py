@@ -4,7 +4,7 @@ Times are float seconds of the source's own clock, indices count the source's fr
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,13 @@ class Reading:
     p_value: float | None = None  # None before calibration
     terms: dict[str, float] = field(default_factory=dict)
     map: NDArray[np.float32] | None = None  # (H, W) at the detector's size, where one was asked for
+
+
+class MapScale(NamedTuple):
+    """What the maps of normal frames reach at their highest place."""
+
+    usual: float  # half of them at most this
+    high: float  # nearly all
 
 
 Phase = Literal["new", "update", "end"]

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from monitor.clips import at_rate, cut_clips, gap_s
 from monitor.datasets import Video
 from monitor.evaluation.page import Picture
-from monitor.evaluation.pictures import MapScale, MissedFrame, MissPicture, overlay
+from monitor.evaluation.pictures import MissedFrame, MissPicture
 from monitor.evaluation.results import VideoScores
 from monitor.model import Model
-from monitor.records import Image
+from monitor.overlay import overlay, to_heat
+from monitor.records import Image, MapScale
 from monitor.runtimes import picture_of, runtime_of
 from monitor.training import rate_of
 
@@ -76,12 +77,9 @@ def look_at(video: Video, index: int, model: Model) -> Sight | None:
 
 
 def scale_of(model: Model, sights: Sequence[Sight]) -> MapScale:
-    """Half-way to the strongest colour lies what normal maps hardly ever reach."""
-    if model.map_scale is None:
-        peaks = [float(sight.map.max()) for sight in sights]
-        return MapScale(min(peaks) / 2, max(peaks))
-    usual, high = model.map_scale
-    return MapScale(usual, high + (high - usual))
+    """As alerts show it; of a model without calibration one that tells these frames apart."""
+    peaks = [float(sight.map.max()) for sight in sights]
+    return model.map_scale or MapScale(min(peaks) / 2, max(peaks))
 
 
 def sights_of(
@@ -110,7 +108,7 @@ def highest_picture(pairs: Sequence[tuple[MissedFrame, Sight]], scale: MapScale)
     for axes in grid.flat:
         axes.set_axis_off()
     for axes, (frame, sight) in zip(grid.flat, pairs, strict=False):
-        axes.imshow(overlay(sight.image, sight.map, scale))
+        axes.imshow(overlay(sight.image, to_heat(sight.map, scale)))
         title = f"{frame.video}, {frame.time_s:.1f} s (frame {frame.index}): {frame.score:.3g}"
         axes.set_title(title, loc="left", fontsize=8)
     title = "Most anomalous frames, with their anomaly maps"

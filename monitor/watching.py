@@ -162,8 +162,7 @@ def _recorder(
 ) -> Recorder | None:
     if folder is None:
         return None
-    highest = model.provenance.get("map_high")  # of maps of normal frames: over it, coloured
-    return Recorder(folder, name, settings=settings.evidence, map_threshold=highest)
+    return Recorder(folder, name, settings=settings.evidence, map_scale=model.map_scale)
 
 
 def _warn_of_rate(source: Source, model: Model) -> Iterator[Trouble]:

@@ -11,9 +11,10 @@ from monitor.evaluation import plots
 from monitor.evaluation.baselines import clock_scores
 from monitor.evaluation.metrics import FloatArray, has_both_classes
 from monitor.evaluation.page import Picture
-from monitor.evaluation.pictures import MapScale, MissPicture, misses_sheet
+from monitor.evaluation.pictures import MissPicture, misses_sheet
 from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
+from monitor.records import MapScale
 
 CURVES = 12  # single score curves; the overview has the others
 

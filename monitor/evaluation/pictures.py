@@ -9,16 +9,8 @@ from dataclasses import dataclass
 from monitor.evaluation.events import runs
 from monitor.evaluation.metrics import FloatArray
 from monitor.evaluation.results import VideoScores
-from monitor.overlay import overlay as lay_over
-from monitor.records import Image
-
-
-@dataclass(frozen=True, slots=True)
-class MapScale:
-    """Which map values are shown clear and which as hot, from normal footage."""
-
-    normal: float
-    hot: float
+from monitor.overlay import overlay, to_heat
+from monitor.records import Image, MapScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +32,6 @@ class MissPicture:
     image: Image
     map: FloatArray | None = None  # (h, w), any size
     reconstruction: Image | None = None
-
-
-def overlay(image: Image, anomaly_map: FloatArray, scale: MapScale) -> Image:
-    """The map over the frame, as alerts show it: 1 is where the scale is hot."""
-    return lay_over(image, (anomaly_map - scale.normal) / max(scale.hot - scale.normal, 1e-9))
 
 
 def worst_misses(videos: Sequence[VideoScores], count: int = 6) -> list[MissedFrame]:
@@ -84,7 +71,7 @@ def _views(picture: MissPicture, scale: MapScale) -> dict[str, Image]:
     kind = "anomalous" if miss.anomalous else "normal"
     views = {f"{kind}: {miss.video}, frame {miss.index}, scored {miss.score:.3g}": picture.image}
     if picture.map is not None:
-        views["anomaly map"] = overlay(picture.image, picture.map, scale)
+        views["anomaly map"] = overlay(picture.image, to_heat(picture.map, scale))
     if picture.reconstruction is not None:
         views["what the detector expected"] = picture.reconstruction
     return views

@@ -197,8 +197,8 @@ class Desk:
         if peak is None or peak.jpeg is None or news.strength <= case.shown:
             return
         case.shown = news.strength
-        high = station.model.map_high if station.model else None
-        exhibit = Exhibit(news.alert.id, peak.jpeg, peak.map, high)
+        scale = station.model.map_scale if station.model else None
+        exhibit = Exhibit(news.alert.id, peak.jpeg, peak.map, scale)
         self._soon(self._write_snapshot(station.name, exhibit))
 
     async def _write_snapshot(self, camera: str, exhibit: Exhibit) -> None:

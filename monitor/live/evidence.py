@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from monitor.drawn import marked_jpeg
 from monitor.errors import StoreError
 from monitor.files import write_atomically
-from monitor.overlay import overlay
+from monitor.overlay import overlay, to_heat
 from monitor.recorder import safe_name
-from monitor.records import Image
+from monitor.records import Image, MapScale
 
 JPEG_QUALITY = 85  # under 80 a compression block shows on faces and plates
 
@@ -28,7 +28,7 @@ class Exhibit:
     alert_id: str
     jpeg: bytes
     map: NDArray[np.float16] | None
-    map_high: float | None  # of maps of normal frames; None: half the map's highest value
+    map_scale: MapScale | None
 
 
 def paths_for(folder: Path, camera: str, alert_id: str) -> tuple[Path, Path]:
@@ -67,7 +67,7 @@ def write_snapshot(folder: Path, camera: str, exhibit: Exhibit) -> Path:
         else:
             plain = snapshot.with_name(f"{snapshot.stem}-plain.jpg")
             write_atomically(plain, exhibit.jpeg)
-            write_atomically(snapshot, shown(exhibit.jpeg, exhibit.map, exhibit.map_high))
+            write_atomically(snapshot, shown(exhibit.jpeg, exhibit.map, exhibit.map_scale))
     except OSError as error:
         raise StoreError(
             f"no snapshot for alert {exhibit.alert_id}: {snapshot.parent} cannot be written"
@@ -76,13 +76,9 @@ def write_snapshot(folder: Path, camera: str, exhibit: Exhibit) -> Path:
     return snapshot
 
 
-def shown(jpeg: bytes, anomaly_map: NDArray[np.float16], high: float | None) -> bytes:
-    """The picture with its map over it, as JPEG; `high` is where a map begins to be unusual."""
-    heat = anomaly_map.astype(np.float32)
-    threshold = high or float(heat.max()) / 2
-    scaled = heat / threshold if threshold > 0 else np.zeros_like(heat)
-    image = overlay(_picture(jpeg), scaled)
-    return marked_jpeg(encode(image))
+def shown(jpeg: bytes, anomaly_map: NDArray[np.float16], scale: MapScale | None) -> bytes:
+    """The picture with its map over it, as JPEG."""
+    return marked_jpeg(encode(overlay(_picture(jpeg), to_heat(anomaly_map, scale))))
 
 
 def encode(image: Image) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.spec import ClipSpec
+from monitor.records import MapScale
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class ModelLoaded:
     span_s: float  # that a clip looks back
     source_size: tuple[int, int] | None  # height, width that it learned on
     calibration: dict[str, Any]  # see Calibration.from_dict
-    map_high: float | None
+    map_scale: MapScale | None
     learned_at: str
     batch: int  # clips scored together, by measurement
 

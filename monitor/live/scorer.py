@@ -217,7 +217,6 @@ def describe(path: str, loaded: _Loaded) -> ModelLoaded:
     """What the engine must know of a model."""
     model, spec = loaded.model, loaded.model.detector.spec
     size = model.provenance.get("source_size")
-    scale = model.map_scale
     return ModelLoaded(
         path,
         loaded.digest,
@@ -228,7 +227,7 @@ def describe(path: str, loaded: _Loaded) -> ModelLoaded:
         (spec.span - 1) / model.rate_hz if model.rate_hz else 0.0,
         None if size is None else (int(size[0]), int(size[1])),
         model.calibrated().to_dict(),
-        None if scale is None else scale[1],
+        model.map_scale,
         str(model.provenance.get("when", "")),
         loaded.batch,
     )

@@ -328,7 +328,7 @@ class LiveView:
 def _picture_of(station: Station, heat: bool) -> bytes | None:  # noqa: FBT001
     latest = station.latest
     if heat and latest is not None and latest.jpeg is not None and latest.map is not None:
-        return shown(latest.jpeg, latest.map, station.model.map_high if station.model else None)
+        return shown(latest.jpeg, latest.map, station.model.map_scale if station.model else None)
     feed = station.feed
     captured = feed.latest() if feed is not None else None
     return None if captured is None else encode(captured.image)

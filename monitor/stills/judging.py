@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from monitor.clips import prepare
 from monitor.errors import SourceError
-from monitor.overlay import Box
-from monitor.records import Image
+from monitor.overlay import Box, to_heat
+from monitor.records import Image, MapScale
 from monitor.runtimes import picture_of, runtime_of
 from monitor.stills.model import StillModel
 from monitor.stills.still import Still
@@ -87,8 +87,8 @@ def heat_of(anomaly_map: NDArray[np.floating], model: StillModel) -> NDArray[np.
 
     Without calibration the map's own median and maximum stand in.
     """
-    usual, high = model.map_scale or (float(np.median(anomaly_map)), float(anomaly_map.max()))
-    return (anomaly_map - usual) / max(high - usual, 1e-9)
+    own = MapScale(float(np.median(anomaly_map)), float(anomaly_map.max()))
+    return to_heat(anomaly_map, model.map_scale or own)
 
 
 def box_of(anomaly_map: NDArray[np.floating], high: float, size: tuple[int, int]) -> Box | None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from monitor.errors import CalibrationError, SourceError, UsageError
 from monitor.model import Model, detector_in, read_checkpoint, video_model, write_checkpoint
-from monitor.records import same_shape
+from monitor.records import MapScale, same_shape
 from monitor.runtimes import Exported, trained_of, with_calibration, write_export
 from monitor.stills.layout import say_size, some
 from monitor.stills.threshold import StillCalibration
@@ -63,12 +63,10 @@ class StillModel:
             )
 
     @property
-    def map_scale(self) -> tuple[float, float] | None:
-        """What normal maps reach at their highest place: half of them the first value at most,
-        nearly all the second. None before calibration.
-        """  # noqa: D205
+    def map_scale(self) -> MapScale | None:
+        """Of the anomaly maps; None before calibration."""
         usual, high = self.provenance.get("map_usual"), self.provenance.get("map_high")
-        return None if usual is None or high is None else (float(usual), float(high))
+        return None if usual is None or high is None else MapScale(float(usual), float(high))
 
 
 def load_still_model(path: Path, device: str = "cpu") -> StillModel:

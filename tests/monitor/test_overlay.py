@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from monitor.overlay import Box, Heat, hottest_box, overlay
+from monitor.overlay import Box, Heat, hottest_box, overlay, to_heat
+from monitor.records import MapScale
 
 GREY = np.full((64, 96, 3), 128, np.uint8)
 
@@ -24,6 +25,19 @@ def test_the_hot_part_is_coloured_and_the_input_is_not_touched() -> None:
     assert red - green > 60
     assert (drawn[50, 80] == 128).all()
     assert (before == GREY).all()
+
+
+def test_what_normal_maps_reach_is_outlined_and_what_is_usual_is_clear() -> None:
+    scale = MapScale(usual=2.0, high=6.0)
+    levels = np.array([[2.0, 4.0, 6.0, 10.0]])
+    np.testing.assert_allclose(to_heat(levels, scale), [[0, 0.5, 1, 2]])
+    assert hottest_box(to_heat(heat_at(20, 40, 6.0), scale), GREY) is not None
+    assert (overlay(GREY, to_heat(heat_at(20, 40, 3.9), scale)) == GREY).all()
+
+
+def test_without_a_scale_half_of_the_highest_value_counts() -> None:
+    np.testing.assert_allclose(to_heat(np.array([[0.0, 3.0, 6.0]]), None), [[0, 1, 2]])
+    assert not to_heat(np.zeros((2, 2)), None).any()
 
 
 def test_the_box_lies_round_the_hottest_region_of_several() -> None:

@@ -14,7 +14,7 @@ import pytest
 from monitor.clip_writer import ClipWriter
 from monitor.errors import StoreError
 from monitor.recorder import Evidence, EvidenceSettings, Recorder, safe_name
-from monitor.records import Alert, EndedBy, Frame, Image, Phase, Reading
+from monitor.records import Alert, EndedBy, Frame, Image, MapScale, Phase, Reading
 
 SETTINGS = EvidenceSettings(pre_s=2.0, post_s=1.0)
 ALERT = Alert("01HAAA", "door", "new", 1, 5.0, 5.5, 5.2, 0.9, 0.001)
@@ -103,6 +103,15 @@ def test_the_snapshot_shows_where_and_the_plain_one_is_untouched(tmp_path: Path)
     assert np.ptp(plain) <= 3
     assert np.ptp(shown[12:24, 16:32].astype(int)) > 60
     assert abs(float(shown[40:, 50:].mean()) - 110) < 2  # the reading of 5.5 s, not the weaker one
+
+
+def test_the_snapshot_is_on_the_models_scale(tmp_path: Path) -> None:
+    for usual, coloured in ((0.0, True), (0.8, False)):
+        scale = MapScale(usual, 1.2)
+        whole_alert(Recorder(tmp_path, f"at {usual}", settings=SETTINGS, map_scale=scale))
+        (shown,) = (cv2.imread(str(p)) for p in tmp_path.glob(f"at_{usual}*/01HAAA.jpg"))
+        assert shown is not None
+        assert (np.ptp(shown[12:24, 16:32].astype(int)) > 20) == coloured
 
 
 def test_a_reading_without_a_map_gives_one_picture(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from monitor.pipeline import train_model
 from monitor.records import Reading
 from monitor.runtimes.graphs import GraphError
 from monitor.scored import look, score_data, score_video
-from monitor.sights import highest, look_at, sights_of
+from monitor.sights import highest, look_at, scale_of, sights_of
 from monitor.tally import Count
 from tests.monitor.footage import TINY, write_clip, write_set
 
@@ -352,6 +352,14 @@ def test_a_second_look_sees_the_same_frame(root: Path, model: Model, out: Path) 
     assert sight.expected is not None
     assert sight.expected.shape == (*model.detector.spec.size, 3)
     assert len(sights_of(highest(read_scores_csv(out / "scores.csv")), data.test, model)) > 0
+
+
+def test_sheets_are_on_the_scale_that_alerts_are_shown_on(model: Model, root: Path) -> None:
+    sight = look_at(open_data(root).test[0], 50, model)
+    assert sight is not None
+    assert scale_of(model, [sight]) == model.map_scale
+    bare = replace(model, calibration=None, provenance={})
+    assert scale_of(bare, [sight]) == (sight.map.max() / 2, sight.map.max())
 
 
 def test_pictures_can_be_left_out(root: Path, model: Model, tmp_path: Path) -> None:

@@ -9,19 +9,18 @@ from matplotlib.figure import Figure
 
 from monitor.evaluation import drawing, plots
 from monitor.evaluation.gallery import misses_picture, video_pictures
-from monitor.evaluation.metrics import BoolArray
+from monitor.evaluation.metrics import BoolArray, FloatArray
 from monitor.evaluation.pictures import (
-    MapScale,
     MissedFrame,
     MissPicture,
     misses_sheet,
-    overlay,
     worst_misses,
 )
 from monitor.evaluation.results import VideoScores
-from monitor.records import Alert, Image
+from monitor.overlay import overlay, to_heat
+from monitor.records import Alert, Image, MapScale
 
-SCALE = MapScale(normal=1.0, hot=3.0)
+SCALE = MapScale(usual=1.0, high=3.0)
 
 
 def video(name: str = "01", label: BoolArray | None = None) -> VideoScores:
@@ -138,15 +137,19 @@ def gray(level: int = 100) -> Image:
     return np.full((48, 64, 3), level, np.uint8)
 
 
+def laid_over(image: Image, anomaly_map: FloatArray, scale: MapScale) -> Image:
+    return overlay(image, to_heat(anomaly_map, scale))
+
+
 def test_a_normal_map_leaves_the_frame_as_it_is() -> None:
-    np.testing.assert_array_equal(overlay(gray(), np.full((12, 16), 0.9), SCALE), gray())
+    np.testing.assert_array_equal(laid_over(gray(), np.full((12, 16), 0.9), SCALE), gray())
 
 
 def test_only_the_hot_place_changes_and_it_is_outlined_in_white() -> None:
     heat = np.zeros((48, 64))
     heat[10:20, 10:20] = 3.0
     frame = gray()
-    shown = overlay(frame, heat, SCALE)
+    shown = laid_over(frame, heat, SCALE)
     np.testing.assert_array_equal(frame, gray())
     np.testing.assert_array_equal(shown[30:, 30:], gray()[30:, 30:])
     inside = shown[15, 15].astype(int)
@@ -156,7 +159,7 @@ def test_only_the_hot_place_changes_and_it_is_outlined_in_white() -> None:
 
 def test_the_normal_part_of_the_scale_stays_clear_and_the_hot_part_does_not() -> None:
     ramp = np.tile(np.linspace(1, 13, 64), (48, 1))  # heat 0 to 2
-    changed = np.abs(overlay(gray(), ramp, MapScale(1.0, 7.0)).astype(int) - 100).sum(axis=2)[24]
+    changed = np.abs(laid_over(gray(), ramp, MapScale(1.0, 7.0)).astype(int) - 100).sum(axis=2)[24]
     assert not changed[:14].any()
     assert (changed[33:] > 0).all()
 
@@ -164,7 +167,7 @@ def test_the_normal_part_of_the_scale_stays_clear_and_the_hot_part_does_not() ->
 def test_a_map_of_another_size_is_fitted_to_the_frame() -> None:
     heat = np.zeros((12, 16))
     heat[0, 0] = 9.0
-    shown = overlay(gray(), heat, SCALE)
+    shown = laid_over(gray(), heat, SCALE)
     assert shown.shape == (48, 64, 3)
     assert (shown[:4, :4] != 100).any()
     assert (shown[24:] == 100).all()

@@ -49,6 +49,7 @@ from monitor.live.messages import (
 )
 from monitor.live.news import AlertNews
 from monitor.live.station import Station
+from monitor.records import MapScale
 
 SIZE = (36, 64)
 SPEC = ClipSpec(length=4, size=(18, 32), channels=1)
@@ -192,7 +193,7 @@ def loaded(path: str) -> ModelLoaded:
         0.3,
         SIZE,
         calibration.to_dict(),
-        1.0,
+        MapScale(0.0, 1.0),
         "",
         1,
     )
