@@ -122,6 +122,26 @@ class LevelMeter:
         return -inf
 
 
+def levels_of(scores: ArrayLike, times_s: ArrayLike, rule: AlertRule) -> Series:
+    """What the rule compares with `enter` after each reading; -inf where it is too early, or late.
+
+    Args:
+        scores: (N,).
+        times_s: (N,), of one source.
+        rule: A stretch begins anew where it does.
+    """
+    values, times = np.asarray(scores, float), np.asarray(times_s, float)
+    levels = np.full(values.shape, -inf)
+    meter, last_s = LevelMeter(rule), inf
+    for place, (score, time_s) in enumerate(zip(values.tolist(), times.tolist(), strict=True)):
+        step = judge_step(last_s, time_s, rule.max_gap_s)
+        if step == "late" or not isfinite(score):
+            continue
+        meter = meter if step == "next" else LevelMeter(rule)
+        levels[place], last_s = meter.feed(score, time_s).level, time_s
+    return levels
+
+
 def smooth(scores: ArrayLike, times_s: ArrayLike, ema_s: float) -> Series:
     """Exponential moving average that looks back only; the same at any rate, even or not.
 

@@ -6,7 +6,7 @@ Holds the scores of all videos, but frames and maps of a few moments only.
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from models.errors import ModelError
 from monitor.ahead import ahead
+from monitor.alert_rule import levels_of
 from monitor.alerts import AlertStage
 from monitor.apart import has_learned_from
 from monitor.clips import at_rate
@@ -224,6 +225,8 @@ def score_video(
     if not table.index:
         raise _nothing_scored(video, seen.frames, model)
     scores = table.scores(video)
+    if calibration is not None:
+        scores = replace(scores, level=levels_of(scores.score, scores.time_s, calibration.rule))
     computed = frozenset(seen.computed)
     return ScoredVideo(
         scores, None if stage is None else ended, clock.seconds, unreadable, computed

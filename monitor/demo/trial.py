@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from models.detector import Budget, Log, silent
-from monitor.alert_rule import AlertRule
+from monitor.alert_rule import AlertRule, levels_of
 from monitor.datasets import open_data
 from monitor.demo.scene import Scene
 from monitor.evaluation.results import VideoScores
@@ -78,7 +78,7 @@ def watch_rest(
         for event in watch(source, model, store=store, folder=folder, settings=settings):
             tell(event)
             log.note(event)
-    return log.watched(scene)
+    return log.watched(scene, model.calibrated().rule)
 
 
 @dataclass(slots=True)
@@ -107,7 +107,7 @@ class _Log:
             case Summary():
                 self.summary = event
 
-    def watched(self, scene: Scene) -> Watched:
+    def watched(self, scene: Scene, rule: AlertRule) -> Watched:
         times = np.array(self.time_s)
         scores = VideoScores(
             scene.watch.name,
@@ -116,5 +116,6 @@ class _Log:
             np.array(self.score),
             np.array(self.p_value),
             scene.labels(times),
+            level=levels_of(self.score, times, rule),
         )
         return Watched(scores, tuple(self.alerts.values()), self.shots, self.summary)

@@ -3,7 +3,7 @@
 Imports matplotlib, so import this module late.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,6 +39,8 @@ from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
 from monitor.records import Alert
 
+ALERT_THRESHOLD = "alert threshold\n(on the smoothed score)"
+RAW_AND_LEVEL = "faint: raw score; strong: smoothed, as alerts compare it"
 SHEET_VIDEOS = 36  # on one overview; more would be too small to read
 
 
@@ -82,8 +84,11 @@ def overview(
         axes.set_title(_own_auroc(video), loc="right", fontsize=8, color=FAINT, pad=3)
     for axes in list(grid.flat)[len(shown) :]:
         axes.set_visible(False)
-    title = _overview_title(videos, threshold, alerts=bool(alerts))
+    left_out = f" (the first {SHEET_VIDEOS} of {len(videos)})" if len(videos) > SHEET_VIDEOS else ""
+    title = f"Anomaly score over seconds{left_out}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, fontweight="bold", color=INK)
+    legend = "; ".join(_what_is_there(shown, threshold, alerts or {}))
+    figure.supxlabel(legend, x=0.01, ha="left", fontsize=8.5, color=FAINT)
     return png(figure)
 
 
@@ -155,7 +160,8 @@ def histogram(
     if threshold is not None and low <= threshold <= high:
         axes.axvline(threshold, color=INK, linewidth=1, linestyle=(0, (4, 3)))
         top = axes.get_xaxis_transform()
-        write(axes, "threshold", (threshold, 1), coords=top, offset=(4, -8))
+        name = ALERT_THRESHOLD if things == "frames" else "threshold"
+        write(axes, name, (threshold, 1), coords=top, offset=(4, -8))
     axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
     axes.yaxis.set_major_formatter(PercentFormatter(1.0))
     say(axes, _overlap_title(labels, scores, things), "share of each class by anomaly score")
@@ -222,7 +228,11 @@ def _draw_score(
     step = float(np.median(frame_steps(video.time_s)))
     for event in events_of(video) if video.label is not None else ():
         axes.axvspan(event.start_s, event.end_s + step, color=ORANGE, alpha=0.22, linewidth=0)
-    axes.plot(video.time_s, video.score, color=BLUE, linewidth=1.2)
+    (raw,) = axes.plot(video.time_s, video.score, color=BLUE, linewidth=1.2)
+    if video.level is not None:
+        raw.set(linewidth=0.8, alpha=0.4)
+        level = np.where(np.isfinite(video.level), video.level, np.nan)
+        axes.plot(video.time_s, level, color=BLUE, linewidth=1.5)
     if threshold is not None:
         axes.axhline(threshold, color=INK, linewidth=0.9, linestyle=(0, (4, 3)))
     for alert in alerts:
@@ -255,7 +265,7 @@ def _name_parts(
         )
     if threshold is not None:
         beside = axes.get_yaxis_transform()
-        write(axes, "threshold", (1, threshold), coords=beside, offset=(4, 0))
+        write(axes, ALERT_THRESHOLD, (1, threshold), coords=beside, offset=(4, 0))
     if alerts:
         start = alerts[0].start_s
         write(axes, "alert", (start, 0.02), coords=across, offset=(2, 9), colour=ANOMALOUS)
@@ -263,7 +273,8 @@ def _name_parts(
 
 def _curve_detail(video: VideoScores) -> str:
     own = _own_auroc(video)
-    return f"{len(video.index)} frames; {own}" if own else f"{len(video.index)} frames, unlabelled"
+    frames = f"{len(video.index)} frames" + (f"; {own}" if own else ", unlabelled")
+    return frames if video.level is None else f"{frames}; {RAW_AND_LEVEL}"
 
 
 def _own_auroc(video: VideoScores) -> str:
@@ -274,11 +285,17 @@ def _own_auroc(video: VideoScores) -> str:
     return f"AUROC {auroc(video.label, video.score):.3f}"
 
 
-def _overview_title(videos: Sequence[VideoScores], threshold: float | None, *, alerts: bool) -> str:
-    left_out = f" (the first {SHEET_VIDEOS} of {len(videos)})" if len(videos) > SHEET_VIDEOS else ""
-    line = "; dashed: threshold" if threshold is not None else ""
-    bars = "; bars: alerts" if alerts else ""
-    return f"Raw anomaly score over seconds{left_out}; shaded: labelled anomalous{line}{bars}"
+def _what_is_there(
+    videos: Sequence[VideoScores], threshold: float | None, alerts: Alerts
+) -> Iterator[str]:
+    """What the marks of the overview mean, of those that are on it."""
+    yield "raw score" if all(video.level is None for video in videos) else RAW_AND_LEVEL
+    if threshold is not None:
+        yield f"dashed: {ALERT_THRESHOLD.replace(chr(10), ' ')}"
+    if any(events_of(video) for video in videos if video.label is not None):
+        yield "shaded: labelled anomalous"
+    if any(alerts.get(video.name) for video in videos):
+        yield "bars: alerts"
 
 
 def _unit_axes(axes: Axes, x: str, y: str) -> None:

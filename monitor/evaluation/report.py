@@ -62,7 +62,7 @@ class RunFacts:
     versions: Mapping[str, str] = field(default_factory=dict)
     data: str = ""  # what was scored, as the reader knows it
     command: str = ""  # that does it again
-    threshold: float | None = None  # on the raw score, from normal footage
+    threshold: float | None = None  # from normal footage; of footage on the smoothed score
     false_alarms_per_day: float | None = None  # promised, alerts rather than frames
     false_alarm_share: float | None = None  # promised for stills, of normal pictures
     label_source: str | None = None  # several label sets of one data set are about

@@ -51,6 +51,7 @@ class VideoScores:
     p_value: FloatArray | None = None  # (N,) None before calibration
     label: BoolArray | None = None  # (N,) True = anomalous; None where unlabelled
     terms: Mapping[str, FloatArray] = field(default_factory=dict)  # (N,) each, as `score`
+    level: FloatArray | None = None  # (N,) the smoothed score that the alert rule compares
     events: tuple[Event, ...] | None = None  # of all frames, scored or not; None: see `label`
 
     def __post_init__(self) -> None:
@@ -61,7 +62,7 @@ class VideoScores:
             found = f"{self.label.shape} {self.label.dtype}"
             raise LabelError(f"{self.name}: expected {shape} bool labels, got {found}")
         own = {"time_s": self.time_s, "score": self.score, "p_value": self.p_value}
-        named: dict[str, FloatArray | None] = {**own, **self.terms}
+        named: dict[str, FloatArray | None] = {**own, "level": self.level, **self.terms}
         for name, values in named.items():
             if values is not None and values.shape != shape:
                 raise DataSetError(f"{self.name}: {name} is {values.shape}, expected {shape}")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from monitor.alert_rule import levels_of
 from monitor.alerts import AlertRule, AlertStage, most_surprised, raise_alerts
 from monitor.records import Alert, Frame, Reading
 
@@ -155,6 +156,23 @@ def test_the_reason_is_the_most_surprised_part_at_the_peak() -> None:
     ]
     assert alerts(readings)[-1].reason == "motion"
     assert most_surprised({"psnr_db": 30.0}) == ""
+
+
+def test_the_levels_of_a_recording_are_those_that_the_stage_compares() -> None:
+    times = [*np.arange(0, 3, 0.1), 2.5, *np.arange(20, 23, 0.1), *np.arange(1, 3, 0.1)]
+    scores = np.sin(np.arange(len(times)))
+    scores[40] = np.nan
+    stage, compared = AlertStage(RULE, source="door"), []
+    for time_s, score in zip(times, scores, strict=True):
+        before = stage.level
+        stage.feed(reading(float(time_s), float(score)))
+        compared.append(stage.level)
+        assert before == stage.level or np.isfinite(score)
+    found = levels_of(scores, times, RULE)
+    for passed_over in (30, 40):  # a late one, and one that is no number
+        assert found[passed_over] == -np.inf
+        found[passed_over] = compared[passed_over]
+    np.testing.assert_array_equal(found, compared)
 
 
 def test_an_uncalibrated_rule_never_alerts() -> None:

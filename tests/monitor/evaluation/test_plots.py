@@ -1,11 +1,13 @@
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from monitor.evaluation import drawing, plots
 from monitor.evaluation.gallery import misses_picture, video_pictures
@@ -26,6 +28,19 @@ SCALE = MapScale(usual=1.0, high=3.0)
 def video(name: str = "01", label: BoolArray | None = None) -> VideoScores:
     score = np.sin(np.arange(40) / 5)
     return VideoScores(name, np.arange(40), np.arange(40) / 10, score, label=label)
+
+
+@pytest.fixture
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+    """The figures that were drawn, in place of their pictures."""
+    figures: list[Figure] = []
+
+    def kept(figure: Figure) -> bytes:
+        figures.append(figure)
+        return b""
+
+    monkeypatch.setattr(plots, "png", kept)
+    return figures
 
 
 def raised(start_s: float, end_s: float) -> Alert:
@@ -53,6 +68,32 @@ def test_truth_threshold_and_alerts_show_where_there_are_any() -> None:
     assert not has_colour(bare, "#d55e00")
     assert has_colour(full, "#d55e00")
     assert (decode(full)[..., 2] < 215).mean() > (decode(bare)[..., 2] < 215).mean() + 0.1
+
+
+def texts_of(figure: Figure) -> str:
+    return " ".join(words.get_text() for words in figure.findobj(Text))
+
+
+def test_only_what_is_there_is_named(drawn: list[Figure]) -> None:
+    marks = ("dashed", "shaded", "bars", "strong")
+    plots.overview([video()], alerts={"01": []})
+    assert not any(mark in texts_of(drawn[0]) for mark in marks)
+    plots.overview([video(label=np.zeros(40, np.bool_))], threshold=0.5)
+    assert [mark in texts_of(drawn[1]) for mark in marks] == [True, False, False, False]
+    level = replace(video(label=HALF), level=np.zeros(40))
+    plots.overview([level], threshold=0.5, alerts={"01": [raised(1.0, 2.0)]})
+    assert all(mark in texts_of(drawn[2]) for mark in marks)
+
+
+def test_the_threshold_stands_beside_what_is_compared_with_it(drawn: list[Figure]) -> None:
+    level = np.r_[[-np.inf] * 5, np.linspace(0, 1, 35)]
+    plots.score_curve(replace(video(), level=level), threshold=0.5)
+    raw, compared, threshold = drawn[0].axes[0].get_lines()
+    np.testing.assert_array_equal(raw.get_ydata(), video().score)
+    np.testing.assert_array_equal(compared.get_ydata(), np.where(level >= 0, level, np.nan))
+    assert (raw.get_alpha() or 1) < 1
+    assert np.asarray(threshold.get_ydata()).tolist() == [0.5, 0.5]
+    assert "alert threshold\n(on the smoothed score)" in texts_of(drawn[0])
 
 
 def test_plots_come_out_for_odd_but_possible_inputs() -> None:
@@ -108,14 +149,7 @@ def test_powers_are_the_scale_where_all_terms_of_a_panel_have_some(
 
 
 @pytest.mark.parametrize("steps", [1, 2, 5])
-def test_no_tick_lies_between_two_steps(steps: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    drawn: list[Figure] = []
-
-    def kept(figure: Figure) -> bytes:
-        drawn.append(figure)
-        return b""
-
-    monkeypatch.setattr(plots, "png", kept)
+def test_no_tick_lies_between_two_steps(steps: int, drawn: list[Figure]) -> None:
     losses = [plots.LossPoint(n, 0.1, {"network/loss": 1 / n}) for n in range(1, steps + 1)]
     plots.loss_curves(losses)
     assert all(tick == round(tick) for tick in drawn[0].axes[-1].get_xticks())
