@@ -16,7 +16,7 @@ from types import MappingProxyType
 from monitor.computed import NAMES
 from monitor.errors import StoreError
 from monitor.evaluation.page_style import PAGE, STYLE
-from monitor.evaluation.report import PROTOCOLS, Figures, Report, said_alerts, shown
+from monitor.evaluation.report import PROTOCOLS, Figures, Report, said_alerts, say_share, shown
 from monitor.files import write_together
 
 log = logging.getLogger(__name__)
@@ -275,9 +275,8 @@ def _verdict(report: Report) -> str:
     if live is None:
         return "There are no figures of accuracy; the notes say why."
     compared = str(report.figures["beats_baselines"])
-    return (
-        f"An anomalous frame outscores a normal one {live:.1%} of the time. The score {compared}."
-    )
+    outscores = f"An anomalous frame outscores a normal one {say_share(live)} of the time."
+    return f"{outscores} The score {compared}."
 
 
 def _card(card: Card) -> str:

@@ -35,6 +35,7 @@ from monitor.evaluation.drawing import (
 )
 from monitor.evaluation.events import events_of, frame_steps
 from monitor.evaluation.metrics import BoolArray, FloatArray, auroc, has_both_classes, pr, roc
+from monitor.evaluation.report import say_share
 from monitor.evaluation.results import Alerts, VideoScores
 from monitor.names import shown
 from monitor.records import Alert
@@ -108,7 +109,7 @@ def roc_plot(
     first = auroc(labels, next(iter(rules.values())))
     ranking = "raw scores, all videos in one ranking" if things == "frames" else "raw scores"
     detail = f"{ranking}; dotted: chance; figures: area under the curve"
-    say(axes, f"Anomalous outranks normal {first:.1%} of the time", detail)
+    say(axes, f"Anomalous outranks normal {say_share(first)} of the time", detail)
     _unit_axes(axes, f"normal {things} falsely called anomalous", f"anomalous {things} found")
     return png(figure)
 
@@ -131,7 +132,7 @@ def pr_plot(labels: BoolArray, rules: Mapping[str, FloatArray], *, things: str =
         )
         names.append((f"{name}  {area:.3f}", colour))
     list_names(axes, names, (0.06, 0.03 + 0.05 * len(names)))
-    detail = f"dotted: chance, {labels.mean():.0%} of {things} are anomalous; figures: AP"
+    detail = f"dotted: chance, {say_share(labels.mean())} of {things} are anomalous; figures: AP"
     say(axes, "How many alarms are right, by how much is found", detail)
     _unit_axes(axes, f"anomalous {things} found (recall)", "alarms that are right (precision)")
     return png(figure)
@@ -315,7 +316,7 @@ def _overlap_title(labels: BoolArray, scores: FloatArray, things: str) -> str:
     if not has_both_classes(labels):
         return "Scores"
     above = float(np.mean(scores[labels] > np.median(scores[~labels])))
-    return f"{above:.0%} of anomalous {things} score above the typical normal one"
+    return f"{say_share(above)} of anomalous {things} score above the typical normal one"
 
 
 def _draw_loss(axes: Axes, points: Sequence[LossPoint], name: str, colour: str) -> None:

@@ -189,6 +189,11 @@ def shown(value: float | None, digits: int = 3) -> str:
     return "-" if value is None else f"{value:,.{digits}f}"
 
 
+def say_share(share: float) -> str:
+    """A share for people; 100.0% are all, and no fewer."""
+    return f"{share if share >= 1 else min(share, 0.999):.1%}"
+
+
 def _facts(
     facts: RunFacts, videos: Sequence[VideoScores], labelled: Sequence[VideoScores]
 ) -> dict[str, object]:

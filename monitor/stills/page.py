@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from monitor.computed import NAMES
 from monitor.evaluation.page import Card, Parts, html_table
-from monitor.evaluation.report import Report, shown
+from monitor.evaluation.report import Report, say_share, shown
 from monitor.stills.report import STILL_PROTOCOLS
 
 HEADLINES = {
@@ -67,7 +67,7 @@ def _verdict(report: Report) -> str:
     area = report.number("auroc")
     if area is None:
         return "There are no figures of accuracy; the notes say why."
-    first = f"A defective picture outscores a normal one {area:.1%} of the time."
+    first = f"A defective picture outscores a normal one {say_share(area)} of the time."
     if area < 0.5:
         first += " That is worse than chance."
     counts = report.figures["confusion"]

@@ -96,6 +96,17 @@ def test_the_threshold_stands_beside_what_is_compared_with_it(drawn: list[Figure
     assert "alert threshold\n(on the smoothed score)" in texts_of(drawn[0])
 
 
+def test_no_title_says_all_where_it_is_not_all(drawn: list[Figure]) -> None:
+    label, score = np.arange(2000) >= 1000, np.arange(2000) * 1.0
+    plots.histogram(label, score)
+    assert "100.0% of anomalous frames score above" in texts_of(drawn[0])
+    score[1000:1003] = -1.0
+    plots.histogram(label, score)
+    plots.roc_plot(label, {"score": np.where(np.arange(2000) == 1000, 998.5, np.arange(2000))})
+    assert "99.7% of anomalous frames score above" in texts_of(drawn[1])
+    assert "Anomalous outranks normal 99.9% of the time" in texts_of(drawn[2])
+
+
 def test_plots_come_out_for_odd_but_possible_inputs() -> None:
     one = VideoScores("x", np.array([3]), np.array([0.1]), np.array([1.0]), label=np.array([True]))
     same = np.zeros(40)
