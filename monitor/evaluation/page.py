@@ -8,7 +8,7 @@ import logging
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from pathlib import Path
 from types import MappingProxyType
@@ -18,6 +18,7 @@ from monitor.errors import StoreError
 from monitor.evaluation.page_style import PAGE, STYLE
 from monitor.evaluation.report import PROTOCOLS, Figures, Report, said_alerts, say_share, shown
 from monitor.files import write_together
+from monitor.names import counted
 
 log = logging.getLogger(__name__)
 
@@ -79,11 +80,11 @@ class Parts:
 
     subtitle: str
     verdict: str  # in a sentence or two, what the figures come to
-    cards: Sequence["Card"]
-    table_title: str
-    table_text: str
-    table: str  # HTML, see `html_table`
+    cards: Sequence["Card"] = ()
     alerts: str = ""  # HTML
+    table_title: str = ""
+    table_text: str = ""
+    table: str = ""  # HTML, see `html_table`; what is empty is left out with its heading
     facts: Sequence[str] = FACTS  # figures
 
 
@@ -172,16 +173,20 @@ def html_page(report: Report, pictures: Sequence[Picture] = (), parts: Parts | N
         title=escape(f"{figures['detector']} on {data}"),
         subtitle=escape(parts.subtitle),
         verdict=escape(parts.verdict),
-        cards="".join(map(_card, parts.cards)),
+        figures=_section("Figures", "", "".join(map(_card, parts.cards)), "cards"),
         alerts=parts.alerts,
-        table_title=escape(parts.table_title),
-        table_text=escape(parts.table_text),
-        table=parts.table,
+        rules=_section(parts.table_title, parts.table_text, parts.table),
         pictures="".join(_figure(picture) for picture in pictures),
         notes="".join(f"<li>{escape(note)}</li>" for note in report.texts("notes")),
         command=_command(str(figures.get("command") or "")),
         facts="".join(_fact(name, value) for name, value in _fact_rows(report, parts.facts)),
     )
+
+
+def _section(title: str, text: str, content: str, kind: str = "") -> str:
+    said = f'<p class="faint">{escape(text)}</p>' if text else ""
+    around = f'<div class="{kind}">{content}</div>' if kind else content
+    return f"<h2>{escape(title)}</h2>{said}{around}" if content else ""
 
 
 def html_table(
@@ -211,10 +216,12 @@ def html_table(
 
 
 def video_parts(report: Report) -> Parts:
-    """The parts of a video report's page."""
-    return Parts(
-        subtitle=_subtitle(report),
-        verdict=_verdict(report),
+    """The parts of a video report's page; without labels alerts are what it begins with."""
+    bare = Parts(subtitle=_subtitle(report), verdict=_verdict(report), alerts=_alerts(report))
+    if report.number("prevalence") is None:
+        return bare
+    return replace(
+        bare,
         cards=[
             Card(
                 name,
@@ -234,26 +241,20 @@ def video_parts(report: Report) -> Parts:
             },
             own="score",
         ),
-        alerts=_alerts(report),
     )
 
 
 def _alerts(report: Report) -> str:
-    """The alerts under a heading, the first of them in a table; columns that say nothing are out.
-
-    Empty where no alert rule ran.
-    """
-    said, rows = said_alerts(report), report.rows("alerts")
-    if not said:
-        return ""
-    more = len(rows) - ALERTS_SHOWN
-    said += f"; the first {ALERTS_SHOWN}, alerts.csv has the others" if more > 0 else ""
+    """A table of the first ones, of columns that say something; empty where there are none."""
+    rows = report.rows("alerts")
+    more = f"The first {ALERTS_SHOWN} of {len(rows):,}; alerts.csv has the others."
     keys = [key for key in ALERTS if any(row.get(key) not in {None, ""} for row in rows)]
     lines = [[ALERTS[key] for key in keys]]
     lines += [[_cell(key, row.get(key)) for key in keys] for row in rows[:ALERTS_SHOWN]]
     head, *body = ("".join(f"<td>{escape(cell)}</td>" for cell in line) for line in lines)
     table = f"<tr>{head.replace('td>', 'th>')}</tr>" + "".join(f"<tr>{line}</tr>" for line in body)
-    return f"<h2>Alerts</h2><p>{escape(said)}.</p>" + (f"<table>{table}</table>" if rows else "")
+    text = more if len(rows) > ALERTS_SHOWN else ""
+    return _section("Alerts", text, f"<table>{table}</table>") if rows else ""
 
 
 def _cell(key: str, value: object) -> str:
@@ -266,17 +267,20 @@ def _subtitle(report: Report) -> str:
     figures = report.figures
     labels = figures.get("label_source")
     source = f"; labels: {labels}" if labels else ""
-    size = f"{figures['n_frames']} frames of {figures['n_videos']} videos"
+    size = (
+        f"{figures['n_frames']} frames of {counted(int(report.number('n_videos') or 0), 'video')}"
+    )
     return f"{size}, preset {figures['preset']}{source}. Higher scores are more anomalous."
 
 
 def _verdict(report: Report) -> str:
     live = report.number("auroc_causal")
+    alerts = f"{said.capitalize()}." if (said := said_alerts(report)) else ""
     if live is None:
-        return "There are no figures of accuracy; the notes say why."
+        return f"{alerts} There are no figures of accuracy; the notes say why.".strip()
     compared = str(report.figures["beats_baselines"])
     outscores = f"An anomalous frame outscores a normal one {say_share(live)} of the time."
-    return f"{outscores} The score {compared}."
+    return f"{outscores} The score {compared}. {alerts}".strip()
 
 
 def _card(card: Card) -> str:

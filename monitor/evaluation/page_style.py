@@ -50,12 +50,9 @@ PAGE = Template("""<!doctype html>
 <h1>$title</h1>
 <p class="faint">$subtitle</p>
 <p class="verdict">$verdict</p>
-<h2>Figures</h2>
-<div class="cards">$cards</div>
+$figures
 $alerts
-<h2>$table_title</h2>
-<p class="faint">$table_text</p>
-$table
+$rules
 <h2>Pictures</h2>
 <div class="gallery">$pictures</div>
 <h2>Notes</h2>

@@ -131,7 +131,7 @@ def video_report(
         **_facts(facts, videos, labelled),
         **rules["score"],
         **_score_figures(labelled, reasons),
-        **pixel_figures(pixels, notes),
+        **pixel_figures(pixels, reasons),
         **_alarm_figures(facts, labelled, alerts, reasons),
         "alerts": None if alerts is None else alert_rows(alerts),
         "rules": rules,
@@ -153,8 +153,9 @@ def summary_lines(report: Report) -> list[str]:
 
 def _all_lines(report: Report) -> list[str]:
     figures = report.figures
+    videos = counted(int(report.number("n_videos") or 0), "video")
     return [
-        f"{figures['detector']} ({figures['preset']}), {figures['n_videos']} videos, "
+        f"{figures['detector']} ({figures['preset']}), {videos}, "
         f"{figures['n_frames']} frames, {shown(report.number('fps'), 1)} frames/s "
         f"{by_what(report)}",
         f"AUROC {shown(report.number('auroc_causal'))} causal (live), "

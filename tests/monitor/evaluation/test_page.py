@@ -98,6 +98,8 @@ def test_a_page_without_labels_says_so() -> None:
     bare = VideoScores("a", np.arange(3), np.arange(3.0), np.zeros(3))
     text = read(html_page(video_report(facts, [bare]))).text
     assert "There are no figures of accuracy; the notes say why." in text
+    assert not any(name in text for name in ("Figures", "AUROC", "Rules and baselines", "clock"))
+    assert "pixel" not in text
 
 
 def test_the_page_shows_the_first_alerts_and_only_columns_that_say_something() -> None:
@@ -105,15 +107,18 @@ def test_the_page_shows_the_first_alerts_and_only_columns_that_say_something() -
     videos = [VideoScores(n, np.arange(30), np.arange(30.0), np.zeros(30)) for n in "ab"]
     alert = Alert("01HAAA", "a", "end", 3, 2.0, 8.5, 4.25, 18.94, 0.004, "<motion>")
     few = read(html_page(video_report(facts, videos, alerts={"a": [alert], "b": []}))).text
-    assert "Alerts1 alert in 60 s of footage." in few
+    assert "1 alert in 60 s of footage. There are no figures of accuracy" in few
+    assert "Alertsfrom, sto, shighest at, shighest scoreits p-valuewhat spokea2.08.54.2" in few
     assert "a2.08.54.218.90.004<motion>" in few
     assert "cut short by" not in few
     many = read(html_page(video_report(facts, videos, alerts={"b": [alert] * 130}))).text
-    assert "130 alerts in 60 s of footage; the first 100, alerts.csv has the others." in many
+    assert "130 alerts in 60 s of footage." in many
+    assert "AlertsThe first 100 of 130; alerts.csv has the others." in many
     assert many.count("<motion>") == 100
     none = read(html_page(video_report(facts, videos, alerts={"a": [], "b": []}))).text
-    assert "Alertsno alert in 60 s of footage." in none
-    assert "Alerts" not in read(html_page(video_report(facts, videos))).text
+    assert "No alert in 60 s of footage. There are no figures of accuracy" in none
+    assert "Alerts" not in none
+    assert "alert" not in read(html_page(video_report(facts, videos))).text
 
 
 def test_the_files_are_written(tmp_path: Path) -> None:
