@@ -61,7 +61,8 @@ def _events(video: Video) -> tuple[Event, ...] | None:
     if video.labels is None:
         return None
     at = video.source.time_s
-    return tuple(Event(at(run.start), at(run.stop - 1)) for run in runs(video.labels))
+    labels = video.labels[: video.n_frames]
+    return tuple(Event(at(run.start), at(run.stop - 1)) for run in runs(labels))
 
 
 class Clock:

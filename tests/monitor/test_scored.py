@@ -329,6 +329,8 @@ def test_events_are_those_of_all_labels_at_the_times_of_their_frames(
     assert scores.events == (Event(0.0, 0.1), Event(3.0, 3.0), Event(7.9, 7.9))
     assert scores.label is not None
     assert np.flatnonzero(scores.label).tolist() == [28, 77]
+    longer = replace(video, labels=np.ones(100, np.bool_))
+    assert score_video(longer, model).scores.events == (Event(0.0, 7.9),)
 
 
 def test_the_highest_frames_are_apart_and_of_all_videos(out: Path) -> None:
