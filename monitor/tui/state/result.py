@@ -98,8 +98,13 @@ def _track(
 
 def _told(name: str, told: Sequence[object], typical: float, scale: float) -> list[AlertView]:
     """Those that the alert rule raised."""
-    own = [row for row in map(_dict, told) if row.get("video") == name]
+    own = [row for row in map(_dict, told) if _in_tables(row.get("video")) == name]
     return [_raised(name, number, row, typical, scale) for number, row in enumerate(own)]
+
+
+def _in_tables(name: object) -> str:
+    """A name as CSV has it, where an escape stays one: JSON reads it back as the byte it was."""
+    return str(name).encode(errors="backslashreplace").decode()
 
 
 def _raised(

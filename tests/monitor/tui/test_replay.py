@@ -5,6 +5,7 @@ import pytest
 
 from monitor.api.schema import AlertWanted, Said
 from monitor.errors import DataSetError, UsageError
+from monitor.files import write_together
 from monitor.tui.commands import Commands
 from monitor.tui.replay import Replay
 from monitor.tui.replay_app import ReplayDashboard
@@ -68,6 +69,15 @@ def test_alerts_are_those_that_the_result_tells(folder):
     assert (alert.strength, alert.p_value, alert.reason) == (2.0, 0.01, "motion")
     (folder / "report.json").write_text(json.dumps(report | {"alerts": []}))
     assert read_result(folder).tracks[1].alerts == []
+
+
+def test_alerts_are_found_by_names_that_are_no_utf8(folder):
+    table = (folder / "scores.csv").read_text().replace("loud,", "\udcff,")
+    report = json.loads((folder / "report.json").read_text())
+    told = {"video": "\udcff", "start_s": 21.0, "end_s": 40.0, "peak_s": 25.0, "peak_score": 5.0}
+    text = json.dumps(report | {"alerts": [told]}, ensure_ascii=False)
+    write_together(folder, {"scores.csv": table, "report.json": text})
+    assert [len(track.alerts) for track in read_result(folder).tracks] == [0, 1]
 
 
 def test_a_moment_shows_only_what_has_happened(folder):
