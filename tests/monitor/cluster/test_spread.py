@@ -7,10 +7,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from models.registry import build
+from monitor.alert_rule import AlertRule
+from monitor.calibration import Recording, calibrate
 from monitor.cluster import pieces
 from monitor.cluster.ray_link import connected
 from monitor.cluster.spread import Spread
@@ -43,7 +46,9 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     detector.fitted = True
     place = tmp_path_factory.mktemp("model") / "tiny.pt"
     large = {"notes": ["x" * 1_000_000]}  # Ray hands small arguments over in another way
-    save_model(Model(detector, provenance=large), place)
+    quiet = Recording(np.linspace(0, 1e-6, 4000), np.arange(4000) / 10)  # so: all is over it
+    calibration = calibrate([quiet], AlertRule(), false_alarms_per_day=24)
+    save_model(Model(detector, calibration=calibration, provenance=large), place)
     return place
 
 
@@ -55,7 +60,10 @@ def alone(data: DataSet, path: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def files(out: Path) -> dict[str, bytes]:
-    return {name: (out / name).read_bytes() for name in ("scores.csv", "terms.csv")}
+    names = ("scores.csv", "terms.csv", "alerts.csv")
+    found = {name: (out / name).read_bytes() for name in names}
+    assert found["alerts.csv"].count(b"end_of_source") == 2
+    return found
 
 
 def far(ray: ModuleType, data: DataSet, path: Path, out: Path, workers: int) -> Spread:
