@@ -2,9 +2,11 @@
 
 import logging
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
+from monitor.clips import FASTER
 from monitor.datasets import DataSet, Video
 from monitor.errors import DataSetError, SourceError
 from monitor.model import check_shape
@@ -56,6 +58,21 @@ def find_footage(data: DataSet, rate_hz: float | None = None, *, live: bool = Fa
         fastest = min(clocks, default=None) or min(rate_of(video) for video in videos)
         slowest_hz = min(rate_hz, fastest)
     return Footage(tuple(videos), usual, slowest_hz, tuple(notes))
+
+
+def at_learned_rate(footage: Footage, earlier: Mapping[str, Any] | None) -> Footage:
+    """At the rate of the model that goes on learning, if one does: that its provenance tells."""
+    if earlier is None or "rate_hz" not in earlier:
+        return footage
+    rate_hz = earlier["rate_hz"]
+    slowest_hz = min(rate_of(video) for video in footage.videos)
+    notes = footage.notes
+    if rate_hz is not None and slowest_hz * FASTER < rate_hz:
+        notes += (
+            f"{slowest_hz:.4g} frames per second, but the model learned at {rate_hz:.4g} before: "
+            "everything looked faster than it is",
+        )
+    return replace(footage, rate_hz=rate_hz, notes=notes)
 
 
 def readable(videos: Sequence[Video], notes: list[str]) -> list[Video]:

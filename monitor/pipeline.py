@@ -21,7 +21,7 @@ from monitor.calibration import Recording, calibrate
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
 from monitor.files import same_place
-from monitor.footage import Footage, find_footage, fit_size
+from monitor.footage import Footage, at_learned_rate, find_footage, fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
@@ -113,7 +113,8 @@ def train_model(  # noqa: PLR0913
         seed: With a budget of steps and on a CPU, the same seed gives the same model.
         preset: Noted in the file.
         rate_hz: Learn at so many frames per second, no more than the footage has; None: all of
-            them, or for preset `lite` an even share of about ten a second (`live_rate`).
+            them, or for preset `lite` an even share of about ten a second (`live_rate`). A
+            detector that goes on learning keeps the rate that `earlier` tells.
         false_alarms_per_day: What the threshold is set for. Too little footage to promise that
             is said in the calibration; too little for any threshold leaves it None, with a note.
         path: Where to save.
@@ -133,13 +134,14 @@ def train_model(  # noqa: PLR0913
     path = path if ranks.is_first() else None
     if path is not None:
         check_writable(path)
-    footage = find_footage(data, rate_hz, live=preset == "lite")
+    footage = at_learned_rate(find_footage(data, rate_hz, live=preset == "lite"), earlier)
     parts = split_normal(footage.videos)
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
     model.provenance |= {
         "learned": (learned := learned_of((*parts.fit, *parts.held_out), earlier)),
         "contents": (contents := contents_of((*parts.fit, *parts.held_out), earlier)),
+        "false_alarms_per_day": false_alarms_per_day,  # for one that is left half-way
     }
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
     _fit(model, parts, budget, seed, keeper, cache)

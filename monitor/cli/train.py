@@ -1,6 +1,7 @@
 """`oddwatch train`: learn from normal footage, calibrate, save."""
 
 import shlex
+from math import isclose
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from monitor.model import Model
 
 FALSE_ALARMS_PER_DAY = 24.0  # as monitor.pipeline has it, which takes its time to import
+PER_DAY = "false_alarms_per_day"  # in a model's provenance
+SAME_RATE = 1e-3  # 29.97 is asked for where there are 30000/1001
 
 
 def train(
@@ -129,7 +132,6 @@ def train(
         return
     refuse_options(of_stills, detector, stills=False)
     refuse_stills(data, detector, layout)
-    per_day = FALSE_ALARMS_PER_DAY if false_alarms_per_day is None else false_alarms_per_day
     from models.ranks import is_first
     from monitor.datasets import open_data
     from monitor.model import choose_device
@@ -138,8 +140,8 @@ def train(
     budget = budget_of(minutes, steps)
     if fps is not None and not fps > 0:
         raise UsageError(f"--fps {fps:g}: expected a number over 0")
-    if not per_day > 0:
-        raise UsageError(f"--false-alarms-per-day {per_day:g}: expected over 0")
+    if false_alarms_per_day is not None and not false_alarms_per_day > 0:
+        raise UsageError(f"--false-alarms-per-day {false_alarms_per_day:g}: expected over 0")
     cache = cache_of(cache_gb)
     device = choose_device(device)
     options = options_of(detector, settings or [])
@@ -149,6 +151,8 @@ def train(
         if resume
         else _new(detector, preset or "lite", options, footage, seed)
     )
+    _check_rate(fps, earlier, footage, out)
+    per_day = false_alarms_per_day or (earlier or {}).get(PER_DAY, FALSE_ALARMS_PER_DAY)
     curve = Curve()
     with LongWork() as work:
 
@@ -200,7 +204,10 @@ def _resumed(
     data: "DataSet",
     device: str,
 ) -> "tuple[Detector, str, dict[str, Any]]":
-    """The detector to go on with, its preset and origin; its file's options stay as they are."""
+    """The detector to go on with, its preset and origin.
+
+    Its file's options and rate stay as they are, and its promise where no other is asked for.
+    """
     from monitor.keeping import unfinished
     from monitor.model import load_model
 
@@ -210,7 +217,27 @@ def _resumed(
     check_same(found, (model.preset, preset), name, options, path)
     for video in data.train[:1]:
         model.check_picture(video.size, f"--resume: {video.path}")
-    return found, model.preset, model.provenance
+    earlier = model.provenance
+    if model.calibration is not None:
+        earlier = earlier | {PER_DAY: model.calibration.promised_per_day}
+    return found, model.preset, earlier
+
+
+def _check_rate(
+    fps: float | None, earlier: dict[str, Any] | None, data: "DataSet", path: Path
+) -> None:
+    """Refuse to go on at another rate: nothing would tell what was fast at which."""
+    from monitor.footage import find_footage
+
+    if fps is None or earlier is None:
+        return
+    there_hz, asked_hz = earlier["rate_hz"], find_footage(data, fps).rate_hz or fps
+    if there_hz is None or not isclose(asked_hz, there_hz, rel_tol=SAME_RATE):
+        there = "at the pictures' own rate" if there_hz is None else f"{there_hz:g} per second"
+        raise UsageError(
+            f"--resume: {path} learned {there}, not {asked_hz:g}; the rate cannot change on the "
+            "way: leave --fps out, or --resume to start anew"
+        )
 
 
 def _as_json(model: "Model", out: Path, picture: Path | None) -> dict[str, Any]:

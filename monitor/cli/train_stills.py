@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from monitor.stills.model import StillModel
     from monitor.stills.still import StillSet
 
+SHARE = "false_alarm_share"  # in a model's provenance
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -62,7 +64,7 @@ def train_on_stills(asked: Asked) -> None:
     from monitor.stills.pipeline import train_stills
 
     budget = budget_of(asked.minutes, asked.steps)
-    share = check_share(asked.false_alarm_share)
+    check_share(asked.false_alarm_share)
     cache = cache_of(asked.cache_gb)
     device = choose_device(asked.device)
     options = options_of(asked.detector, asked.settings)
@@ -75,6 +77,7 @@ def train_on_stills(asked: Asked) -> None:
         strict=asked.strict,
     )
     start = (_resumed if asked.resume else _new)(asked, options, data, device)
+    share = check_share(asked.false_alarm_share or (start.earlier or {}).get(SHARE))
     curve = Curve()
     with LongWork() as work:
 
@@ -138,7 +141,10 @@ def _new(asked: Asked, options: dict[str, Any], data: "StillSet", device: str) -
 
 
 def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: str) -> _Start:
-    """The detector to go on with; its file's options, split and augmentation stay as they are."""
+    """The detector to go on with; its file's options, split and augmentation stay as they are.
+
+    So does its promise, where no other is asked for.
+    """
     from models.augmentation import Augmentation
     from monitor.keeping import unfinished
     from monitor.stills.apart import part_in
@@ -154,6 +160,8 @@ def _resumed(asked: Asked, options: dict[str, Any], data: "StillSet", device: st
             f"{data.root}: leave --resume out to start anew"
         )
     augment = Augmentation.parse(facts["augment"] if asked.augment is None else asked.augment)
+    if model.calibration is not None:
+        facts = facts | {SHARE: model.calibration.share}
     return _Start(model.trained(), model.preset, int(facts["seed"]), augment, facts)
 
 

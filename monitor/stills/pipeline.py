@@ -152,6 +152,7 @@ def train_stills(  # noqa: PLR0913
     _check_varied(parts.fit, detector, strict=strict)
     model = StillModel(detector, preset, None, _provenance(data, parts, seed, augment, detector))
     model.provenance |= noted_of_stills(parts, data, earlier)
+    model.provenance["false_alarm_share"] = false_alarm_share  # for one that is left half-way
     keeper = Keeper(model.provenance, path, lambda place: save_still_model(model, place), log)
     _fit(model, parts, budget, (seed, augment), keeper, cache, strict=strict)
     if not ranks.is_first():

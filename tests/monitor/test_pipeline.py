@@ -311,6 +311,17 @@ def test_what_was_learned_from_before_sets_no_threshold(footage: Path, tmp_path:
     assert model.calibrated().readings == pytest.approx(others, abs=2)
 
 
+def test_going_on_with_slower_footage_keeps_the_rate_and_says_so(
+    footage: Path, tmp_path: Path
+) -> None:
+    first = train(footage, tmp_path / "m.pt", rate_hz=10.0)
+    data = open_data(footage, folder_rate_hz=4)
+    again = load_model(tmp_path / "m.pt")
+    model = train_model(again.trained(), data, budget=STEPS, earlier=first.provenance)
+    assert model.rate_hz == first.rate_hz == 10
+    assert any("4 frames per second, but the model learned at 10" in x for x in _notes(model))
+
+
 def test_calibrating_anew_keeps_the_detector_and_changes_the_promise(
     footage: Path, tmp_path: Path, trained: Model
 ) -> None:

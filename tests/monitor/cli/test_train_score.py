@@ -124,12 +124,27 @@ def test_resuming_takes_up_what_was_left_unfinished(root: Path, tmp_path: Path) 
     assert not unfinished(out).exists()
 
 
+def test_resuming_keeps_rate_and_promise(root: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m.pt"
+    learn(root, out, "--fps", 5, "--false-alarms-per-day", 300)
+    again = ("train", "frame_prediction", root, "-o", out, "--steps", 1, "--resume")
+    assert "for 300 false alarms per day" in call(*again)
+    assert load(out).provenance["rate_hz"] == 5
+    with pytest.raises(UsageError, match=r"m\.pt learned 5 per second, not 8; the rate cannot"):
+        call(*again, "--fps", 8)
+    assert "for 12 false alarms per day" in call(*again, "--fps", 5, "--false-alarms-per-day", 12)
+    assert load(out).provenance["rate_hz"] == 5
+    out.rename(unfinished(out))
+    assert "for 12 false alarms per day" in call(*again)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["conv_autoencoder", "--resume"], "holds a frame_prediction, not a conv_autoencoder"),
         (["frame_prediction", "--resume", "--set", "width=8"], "has width=4, not 8; options can"),
         (["frame_prediction", "--resume", "--preset", "paper"], "has preset lite, not paper"),
+        (["frame_prediction", "--resume", "--fps", "5"], "learned at the pictures' own rate, not"),
         (["frame_prediction", "--set", "widht=8"], "did you mean width?"),
         (["frame_prediction", "--set", "width=big"], "width: expected a whole number, got 'big'"),
         (["frame_prediction", "--set", "size=30,30"], "multiples of"),

@@ -98,6 +98,15 @@ def test_going_on_takes_a_copy_of_the_set_and_refuses_other_pictures(
     assert f"learned from {copied}, of which there is no picture in {other}" in said.err
 
 
+def test_going_on_keeps_the_promise_unless_told(
+    capsys: pytest.CaptureFixture[str], plates: Path, tmp_path: Path
+) -> None:
+    learn(capsys, plates, tmp_path / "m.pt", "--false-alarm-share", 0.1)
+    assert "a share of 0.1 " in learn(capsys, plates, tmp_path / "m.pt", "--resume").out
+    said = learn(capsys, plates, tmp_path / "m.pt", "--resume", "--false-alarm-share", 0.2)
+    assert "a share of 0.2 " in said.out
+
+
 def test_ctrl_c_keeps_what_was_learned(
     capsys: pytest.CaptureFixture[str],
     plates: Path,
