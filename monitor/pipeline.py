@@ -135,7 +135,8 @@ def train_model(  # noqa: PLR0913
     if path is not None:
         check_writable(path)
     footage = at_learned_rate(find_footage(data, rate_hz, live=preset == "lite"), earlier)
-    parts = split_normal(footage.videos)
+    span = detector.spec.span
+    parts = split_normal(footage.videos, span=span, rate_hz=footage.rate_hz)
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
     model.provenance |= {

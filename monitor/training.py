@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from models.spec import ClipSpec
 from monitor.ahead import ahead
+from monitor.alert_rule import AlertRule
 from monitor.clips import FASTER, at_rate, gap_s, prepared, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
@@ -33,6 +34,7 @@ MANY_VIDEOS = 8  # from so many on, whole videos are held out; under it, the end
 HELD_OUT, CALIBRATION = 0.125, 0.125  # shares of the normal footage
 CALIBRATION_S = 20.0  # ten warm-ups of the alert rule: a short video gives a larger share for it
 MOST_CALIBRATION = 0.3
+LEAST_SHARE, MOST_SHARE = 0.04, 0.3  # that whole videos may come to, of the eighth that is due
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,12 @@ class Split:
     calibration: tuple[Segment, ...]  # p-values and thresholds come from it
 
 
-def split_normal(videos: Sequence[Video]) -> Split:
+def split_normal(videos: Sequence[Video], *, span: int = 1, rate_hz: float | None = None) -> Split:
     """Part normal footage: whole videos, evenly spread, where there are many; else by time.
+
+    Only videos with a clip of `span` frames at that rate count, and thresholds come from one that
+    goes on after the warm-up, if any does. Where whole videos make no fair shares, as one long
+    one among many short ones does not, all are parted by time.
 
     Raises:
         DataSetError: If there is nothing, or a source whose end is not known (a live camera).
@@ -86,7 +92,8 @@ def split_normal(videos: Sequence[Video]) -> Split:
     if not videos:
         raise DataSetError("there is no normal footage to learn from; expected training videos")
     whole = whole_segments(videos)
-    return _by_video(whole) if len(whole) >= MANY_VIDEOS else _by_time(whole)
+    by_video = _by_video(whole, span, rate_hz)
+    return by_video if _is_fair(by_video) else _by_time(whole)
 
 
 def whole_segments(videos: Sequence[Video]) -> list[Segment]:
@@ -108,14 +115,38 @@ def _length(video: Video) -> int:
     return length
 
 
-def _by_video(whole: list[Segment]) -> Split:
-    """Every eighth video is held out, and every eighth, half a turn later, calibrates."""
-    turn = round(1 / HELD_OUT)
-    return Split(
-        tuple(s for i, s in enumerate(whole) if i % turn not in (turn // 2 - 1, turn - 1)),
-        tuple(s for i, s in enumerate(whole) if i % turn == turn // 2 - 1),
-        tuple(s for i, s in enumerate(whole) if i % turn == turn - 1),
-    )
+def _by_video(whole: list[Segment], span: int, rate_hz: float | None) -> Split:
+    """Of those with a clip, every eighth is held out; every eighth, half a turn later, calibrates.
+
+    Nothing is kept apart where there are not many videos.
+    """
+    long = [segment for segment in whole if _taken(segment, rate_hz) >= span]
+    turn = max(2, min(round(1 / HELD_OUT), len(long)))
+    many = len(whole) >= MANY_VIDEOS
+    turns = [long[i : i + turn] for i in range(0, len(long), turn)] if many else []
+    middle = turn // 2 - 1
+    held_out = [some[middle] for some in turns if len(some) > middle]
+    calibration = [
+        _calibrating([*some[:middle], *some[middle + 1 :]], span, rate_hz)
+        for some in turns
+        if len(some) == turn
+    ]
+    apart = {id(segment) for segment in (*held_out, *calibration)}
+    fit = [segment for segment in whole if id(segment) not in apart]
+    return Split(tuple(fit), tuple(held_out), tuple(calibration))
+
+
+def _calibrating(some: list[Segment], span: int, rate_hz: float | None) -> Segment:
+    """The last of them that a threshold can be set on; else the last."""
+    sound = [segment for segment in some if gives_threshold([segment], span, rate_hz)]
+    return (sound or some)[-1]
+
+
+def _is_fair(split: Split) -> bool:
+    """Whether what is kept apart is about an eighth of the footage each, give or take."""
+    whole_s = sum(segment.seconds for part in vars(split).values() for segment in part)
+    kept_s = [sum(s.seconds for s in part) for part in (split.held_out, split.calibration)]
+    return all(LEAST_SHARE * whole_s < part_s < MOST_SHARE * whole_s for part_s in kept_s)
 
 
 def _by_time(whole: list[Segment]) -> Split:
@@ -138,6 +169,17 @@ def _three_parts(segment: Segment) -> tuple[Segment, Segment, Segment]:
 def longest_taken(segments: Iterable[Segment], rate_hz: float | None) -> int:
     """Frames that are left of the longest stretch at that rate."""
     return max((_taken(segment, rate_hz) for segment in segments), default=0)
+
+
+def gives_threshold(segments: Iterable[Segment], span: int, rate_hz: float | None) -> bool:
+    """Whether one of them, scored in clips of so many frames, goes on after the warm-up."""
+    return any(_scored_s(segment, span, rate_hz) > AlertRule().warmup_s for segment in segments)
+
+
+def _scored_s(segment: Segment, span: int, rate_hz: float | None) -> float:
+    """From the first clip of a stretch to its last."""
+    taken = _taken(segment, rate_hz)
+    return segment.seconds * (taken - span) / taken if taken else 0.0
 
 
 def _taken(segment: Segment, rate_hz: float | None) -> int:

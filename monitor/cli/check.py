@@ -16,7 +16,7 @@ from monitor.names import counted
 
 if TYPE_CHECKING:
     from monitor.datasets import DataSet
-    from monitor.datasets.doctor import Diagnosis, SplitCounts
+    from monitor.datasets.doctor import Diagnosis, Room, SplitCounts
     from monitor.sources import Source
     from monitor.stills.doctor import StillCounts, StillDiagnosis
 
@@ -219,14 +219,17 @@ def _print_split(name: str, counts: "SplitCounts") -> None:
     print_line(f"  {name:<8}  {', '.join(parts)}")
 
 
-def _room(data: "DataSet") -> int:
-    """Frames at once that training has of this footage, parted and at the rate that it takes."""
+def _room(data: "DataSet", span: int) -> "Room":
+    """What training has of this footage, parted and at the rate that it takes."""
+    from monitor.datasets.doctor import Room
     from monitor.footage import find_footage
-    from monitor.training import longest_taken, split_normal
+    from monitor.training import gives_threshold, longest_taken, split_normal
 
     footage = find_footage(data, live=True)
-    parts = split_normal(footage.videos)
-    return min(longest_taken(part, footage.rate_hz) for part in (parts.fit, parts.held_out))
+    rate_hz = footage.rate_hz
+    parts = split_normal(footage.videos, span=span, rate_hz=rate_hz)
+    frames = min(longest_taken(part, rate_hz) for part in (parts.fit, parts.held_out))
+    return Room(frames, gives_threshold(parts.calibration, span, rate_hz))
 
 
 def _check_camera(address: str, *, as_json: bool) -> bool:

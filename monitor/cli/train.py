@@ -271,11 +271,13 @@ def _print_result(
     print(f"saved to {out} ({out.stat().st_size / 2**20:.1f} MB){beside}")
     if facts["interrupted"]:
         print(f"stopped early; to go on: {again}")
-    print(f"next: {_next_command(data, out, given)}")
+    print(f"next: {_next_command(model, data, out, given)}")
 
 
-def _next_command(data: "DataSet", out: Path, given: str) -> str:
+def _next_command(model: "Model", data: "DataSet", out: Path, given: str) -> str:
     if data.test and data.test != data.train:
         folder = out.with_name(f"{out.stem}-scores")
         return shlex.join(["oddwatch", "score", str(out), given, "-o", str(folder)])
+    if model.calibration is None:
+        return f"oddwatch calibrate {shlex.quote(str(out))} NORMAL_DATA"
     return f"oddwatch watch SOURCE --model {shlex.quote(str(out))} --headless"

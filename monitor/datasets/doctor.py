@@ -24,7 +24,16 @@ CLIPS = {  # frames that a detector of preset `lite` looks at at once
 }
 SHORTEST = min(CLIPS.values())
 
-Room = Callable[[DataSet], int]  # frames at once that training on a data set has room for
+
+@dataclass(frozen=True)
+class Room:
+    """What training has of a data set for a detector that looks at so many frames at once."""
+
+    frames: int  # at once, of the longest stretch in the smaller part
+    threshold: bool  # whether what calibrates goes on after the warm-up
+
+
+Rooms = Callable[[DataSet, int], Room]  # by the frames that the detector looks at
 
 
 @dataclass(frozen=True)
@@ -83,11 +92,12 @@ class _Patient:
 
 
 def examine(
-    data: str | Path, *, full: bool, layout: str | None = None, room: Room | None = None
+    data: str | Path, *, full: bool, layout: str | None = None, room: Rooms | None = None
 ) -> Diagnosis:
     """Recognise, count, decode: every frame if `full`, else each clip's first, middle and last.
 
-    Where it is told by `room`, training works if the parts that it makes of the footage hold clips.
+    Where it is told by `room`, training works if the parts that it makes of the footage hold clips;
+    where they leave it without a threshold, that is said.
 
     Raises:
         UsageError: If `layout` is not known; that is no fault of the data.
@@ -125,15 +135,28 @@ def examine(
     )
 
 
-def _too_little(found: DataSet, room: Room) -> Iterator[Finding]:
-    """For which detectors there is too little to learn from."""
+def _too_little(found: DataSet, room: Rooms) -> Iterator[Finding]:
+    """For which detectors there is too little to learn from, or to set a threshold on."""
     try:
-        frames = room(found)
+        rooms = {clip: room(found, clip) for clip in sorted(set(CLIPS.values()))}
     except MonitorError as error:
         yield Finding("error", str(error), str(found.root))
         return
-    short = [f"{name} ({clip})" for name, clip in CLIPS.items() if clip > frames]
+    short = [f"{name} ({clip})" for name, clip in CLIPS.items() if clip > rooms[clip].frames]
+    bare = [
+        name
+        for name, clip in CLIPS.items()
+        if clip <= rooms[clip].frames and not rooms[clip].threshold
+    ]
+    if bare:
+        text = (
+            f"{', '.join(bare)}: training will set no threshold, as nothing of what is kept apart "
+            "for it goes on after the warm-up of the alert rule; record longer videos, or "
+            "calibrate on other normal footage"
+        )
+        yield Finding("warning", text, str(found.root))
     if short:
+        frames = min(one.frames for one in rooms.values())
         text = (
             f"of the normal footage an eighth is held out, which leaves {frames} frames at once: "
             f"too few for the clips of {', '.join(short)}; record more to train these"

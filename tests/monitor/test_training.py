@@ -11,7 +11,14 @@ from monitor.errors import DataSetError
 from monitor.frame_cache import FrameCache
 from monitor.records import Frame
 from monitor.sources import Source
-from monitor.training import ClipLoader, Segment, split_normal, thinned, whole_segments
+from monitor.training import (
+    ClipLoader,
+    Segment,
+    gives_threshold,
+    split_normal,
+    thinned,
+    whole_segments,
+)
 from tests.monitor.footage import write_clip
 
 SPEC = ClipSpec(length=2, stride=2, size=(2, 3), channels=1)
@@ -79,6 +86,51 @@ def test_many_videos_are_parted_whole_and_evenly() -> None:
     assert names["calibration"] == ["07", "15"]
     assert len(names["fit"]) == 12
     assert {s.n_frames for part in vars(split).values() for s in part} == {30}
+
+
+def parted(lengths: list[int], span: int = 6) -> dict[str, list[int]]:
+    """Which of videos of so many frames, at 10 per second, are whole in which part."""
+    films = [video(n_frames, f"{i}") for i, n_frames in enumerate(lengths)]
+    split = split_normal(films, span=span)
+    return {
+        name: [int(s.video.name) for s in part if s.n_frames == lengths[int(s.video.name)]]
+        for name, part in vars(split).items()
+    }
+
+
+def test_videos_of_like_length_are_parted_by_their_places() -> None:
+    ped2 = [120, 150, 150, 180, 180, 150, 150, 120, 180, 180, 180, 180, 180, 150, 150, 150]
+    found = parted(ped2)
+    assert (found["held_out"], found["calibration"]) == ([3, 11], [7, 15])
+
+
+def test_a_video_without_a_clip_takes_no_part_in_parting() -> None:
+    found = parted([150, 150, 150, 4, 150, 150, 150, 150, 150])
+    assert (found["held_out"], found["calibration"]) == ([4], [8])
+    assert 3 in found["fit"]
+    found = parted([150, 150, 150, 4, 150, 150, 150, 150])
+    assert (found["held_out"], found["calibration"]) == ([2], [7])
+
+
+def test_what_is_over_before_the_warm_up_calibrates_only_where_nothing_else_is_there() -> None:
+    assert parted([150] * 7 + [15])["calibration"] == [6]
+    assert parted([60] * 7 + [25], span=6)["calibration"] == [6]  # 2.5 s, of which 1.9 are judged
+    assert parted([60] * 7 + [30], span=6)["calibration"] == [7]
+    found = parted([15] * 16)
+    assert (found["held_out"], found["calibration"]) == ([3, 11], [7, 15])
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [[150] * 3 + [4] * 5, [150] * 3 + [9000] + [150] * 4, [9000] + [30] * 7],
+    ids=["too few hold a clip", "a long one would be held out", "short ones would be all"],
+)
+def test_where_whole_videos_make_no_fair_shares_all_are_parted_by_time(lengths: list[int]) -> None:
+    assert parted(lengths)["fit"] == []
+    split = split_normal([video(n, f"{i}") for i, n in enumerate(lengths)], span=6)
+    seconds = {name: sum(s.seconds for s in part) for name, part in vars(split).items()}
+    assert seconds["held_out"] == pytest.approx(sum(lengths) / 80, rel=0.1)
+    assert gives_threshold(split.calibration, 6, None)
 
 
 def test_few_videos_are_parted_by_time_and_share_no_frame() -> None:

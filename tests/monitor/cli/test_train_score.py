@@ -107,6 +107,13 @@ def test_json_is_one_object_and_nothing_else(root: Path, model: Path, tmp_path: 
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
 
 
+def test_without_a_threshold_calibrating_is_next(tmp_path: Path) -> None:
+    write_clip(tmp_path / "short", 60, seed=0)
+    said = learn(tmp_path / "short", tmp_path / "m.pt")
+    assert "no threshold yet" in said
+    assert f"next: oddwatch calibrate {tmp_path / 'm.pt'} NORMAL_DATA" in said
+
+
 def test_resuming_goes_on(root: Path, tmp_path: Path) -> None:
     out = tmp_path / "m.pt"
     learn(root, out)

@@ -8,7 +8,7 @@ import pytest
 import scipy.io
 
 from models.registry import DETECTORS, build
-from monitor.datasets.doctor import CLIPS, Diagnosis, SplitCounts, examine
+from monitor.datasets.doctor import CLIPS, Diagnosis, Room, SplitCounts, examine
 from monitor.errors import UsageError
 
 Stills = Callable[..., Path]
@@ -151,7 +151,16 @@ def test_clips_are_as_long_as_those_of_the_detectors() -> None:
 def test_training_works_where_its_parts_hold_clips(
     root: Path, frames: int, *, works: bool, said_so: str
 ) -> None:
-    diagnosis = examine(root, full=False, room=lambda _data: frames)
+    diagnosis = examine(root, full=False, room=lambda _data, _span: Room(frames, threshold=True))
     assert diagnosis.will_train is works
     assert diagnosis.will_score
     assert said_so in said(diagnosis, "warning" if works else "error")
+
+
+def test_a_threshold_that_will_be_missing_is_foretold(root: Path) -> None:
+    diagnosis = examine(root, full=False, room=lambda _data, span: Room(9, threshold=span < 6))
+    assert diagnosis.will_train
+    missing = "motion, fusion, conv_autoencoder, memae_video: training will set no threshold"
+    assert missing in said(diagnosis, "warning")
+    sound = examine(root, full=False, room=lambda _data, _span: Room(9, threshold=True))
+    assert "threshold" not in said(sound, "warning")
