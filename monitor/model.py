@@ -38,6 +38,11 @@ class Model:
         """Frames per second that it learned at; None where frames have no clock (stills)."""
         return self.provenance.get("rate_hz")
 
+    @property
+    def folder_rate_hz(self) -> float | None:
+        """Of the folders of frames that it learned from, where that was stated."""
+        return self.provenance.get("folder_rate_hz")
+
     def trained(self) -> "Detector":
         """The detector, where it can learn and be saved.
 

@@ -260,6 +260,7 @@ def _provenance(data: DataSet, footage: Footage, parts: Split, seed: int) -> dic
         "interrupted": False,
         "source_size": list(footage.size),
         "rate_hz": footage.rate_hz,
+        "folder_rate_hz": data.folder_rate_hz,
         "videos": len(footage.videos),
         "frames": {name: count_frames(part) for name, part in vars(parts).items()},
         "seconds": {name: sum(s.seconds for s in part) for name, part in vars(parts).items()},
@@ -288,6 +289,7 @@ def calibrate_model(
     provenance = model.provenance | {
         "calibrated_on": str(data.root),
         "calibrated_layout": data.layout,
+        "calibrated_folder_rate_hz": data.folder_rate_hz,
     }
     provenance.pop("raised_by", None)  # labels, on what it was calibrated before
     model = replace(model, provenance=provenance)

@@ -21,6 +21,7 @@ from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.frame_cache import FrameCache, key_of
 from monitor.records import Frame
+from monitor.sources import FOLDER_RATE_HZ
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -67,7 +68,7 @@ def count_frames(segments: Iterable[Segment]) -> int:
 
 def rate_of(video: Video) -> float:
     """Frames per second by the times that its frames carry; assumed for a folder of stills."""
-    return video.rate_hz or video.folder_rate_hz
+    return video.rate_hz or FOLDER_RATE_HZ
 
 
 @dataclass(frozen=True)

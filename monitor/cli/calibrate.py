@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from monitor.cli.calibrate_labels import FromLabels, calibrate_from_labels
-from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
+from monitor.cli.kinds import FOLDER_FPS, folder_rate, refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json, print_line
 from monitor.cli.progress import LongWork
 from monitor.errors import UsageError
@@ -57,6 +57,7 @@ def calibrate(
     layout: Annotated[
         str | None, typer.Option(help="Take the data for this layout instead of recognising it.")
     ] = None,
+    folder_fps: Annotated[float | None, typer.Option(metavar="FPS", help=FOLDER_FPS)] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a frame that cannot be read.")
     ] = False,
@@ -87,12 +88,12 @@ def calibrate(
     loaded = open_model(model, device)
     stills = isinstance(loaded, StillModel)
     other = (
-        {"--false-alarms-per-day": false_alarms_per_day}
+        {"--false-alarms-per-day": false_alarms_per_day, "--folder-fps": folder_fps}
         if stills
         else {"--false-alarm-share": false_alarm_share}
     )
     refuse_options(other, loaded.detector.name, stills=stills)
-    wanted = Wanted(data or "", path, layout, strict)
+    wanted = Wanted(data or "", path, layout, folder_fps, strict)
     if labels is not None:
         lines, plain, then = _on_labels(loaded, model, path, labels)
     elif isinstance(loaded, StillModel):
@@ -144,6 +145,7 @@ class Wanted:
     data: str
     path: Path
     layout: str | None
+    folder_fps: float | None  # None: as the model learned, if that was stated
     strict: bool
 
 
@@ -157,7 +159,12 @@ def _on_video(model: "Model", wanted: Wanted, per_day: float | None) -> Told:
 
     refuse_stills(wanted.data, model.detector.name, wanted.layout)
     check_writable(wanted.path)
-    footage = open_data(wanted.data, layout=wanted.layout, strict=wanted.strict)
+    footage = open_data(
+        wanted.data,
+        layout=wanted.layout,
+        folder_rate_hz=folder_rate(wanted.folder_fps, model.folder_rate_hz),
+        strict=wanted.strict,
+    )
     rate = FALSE_ALARMS_PER_DAY if per_day is None else per_day
     with LongWork() as work:
         found = calibrate_model(model, footage, false_alarms_per_day=rate, progress=work.frames)

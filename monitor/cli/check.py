@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from monitor.cli.kinds import FOLDER_FPS
 from monitor.cli.printing import print_json, print_line
 from monitor.cli.quiet import quiet_sources
 from monitor.errors import SourceError, UsageError
@@ -48,6 +49,7 @@ def check(
             help="A data set, a video, pictures, a camera or a configuration.",
         ),
     ],
+    *,
     full: Annotated[
         bool,
         typer.Option("--full", help="Decode every frame, not three of each clip or kind."),
@@ -55,6 +57,7 @@ def check(
     layout: Annotated[
         str | None, typer.Option(help="Take it for this layout instead of recognising it.")
     ] = None,
+    folder_fps: Annotated[float | None, typer.Option(metavar="FPS", help=FOLDER_FPS)] = None,
     protocol: Annotated[
         str | None,
         typer.Option(
@@ -94,7 +97,7 @@ def check(
             if _are_stills(path, layout, protocol):
                 works = _check_stills(path, full, layout, protocol, as_json=as_json)
             else:
-                works = _check_data(path, full, layout, as_json=as_json)
+                works = _check_data(path, full, layout, folder_fps, as_json=as_json)
     if not works:
         raise typer.Exit(1)
 
@@ -170,10 +173,12 @@ def _print_pictures(name: str, counts: "StillCounts") -> None:
     print_line(f"  {name:<8}  {', '.join(parts)}")
 
 
-def _check_data(data: str, full: bool, layout: str | None, *, as_json: bool) -> bool:
+def _check_data(
+    data: str, full: bool, layout: str | None, folder_fps: float | None, *, as_json: bool
+) -> bool:
     from monitor.datasets.doctor import examine
 
-    diagnosis = examine(data, full=full, layout=layout, room=_room)
+    diagnosis = examine(data, full=full, layout=layout, folder_rate_hz=folder_fps, room=_room)
     if as_json:
         print_json(diagnosis.as_dict())
     else:

@@ -179,7 +179,10 @@ def _opened(model: "Model | StillModel", place: str, layout: str | None) -> "Dat
     from monitor.stills.model import StillModel
 
     if not isinstance(model, StillModel):
-        return open_data(place, layout=layout)
+        facts = model.provenance
+        again = place == facts.get("calibrated_on")
+        rate_hz = facts.get("calibrated_folder_rate_hz") if again else model.folder_rate_hz
+        return open_data(place, layout=layout, folder_rate_hz=rate_hz)
     return open_again(model.provenance, place, layout=layout)
 
 

@@ -6,6 +6,12 @@ from pathlib import Path
 from monitor.errors import UsageError
 
 SEE = "see: oddwatch detectors"
+FOLDER_FPS = "Folders of frames were taken at so many per second; 10 are assumed."
+
+
+def folder_rate(asked: float | None, kept: float | None) -> float | None:
+    """What `--folder-fps` comes to: what a model keeps, unless something else is asked for."""
+    return kept if asked is None else asked
 
 
 def takes_stills(detector: str) -> bool:

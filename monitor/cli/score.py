@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from monitor.cli.far import Far
-from monitor.cli.kinds import refuse_footage, refuse_options, refuse_stills
+from monitor.cli.kinds import FOLDER_FPS, folder_rate, refuse_footage, refuse_options, refuse_stills
 from monitor.cli.printing import print_json, print_line, say_clock
 from monitor.cli.progress import LongWork
 from monitor.cli.stopping import cleared_on_term
@@ -54,6 +54,7 @@ def score(
     normal: Annotated[
         str | None, typer.Option(metavar="CLASS", help="Stills: short for one-normal:CLASS.")
     ] = None,
+    folder_fps: Annotated[float | None, typer.Option(metavar="FPS", help=FOLDER_FPS)] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at what cannot be read.")] = False,
     cluster: Annotated[
         str | None,
@@ -83,20 +84,25 @@ def score(
 
     loaded = open_model(model, device)
     choose_runtime(loaded.detector, runtime)
-    how = {"--layout": layout, "--labels": labels, "--protocol": protocol, "--normal": normal}
+    how = {
+        "--layout": layout,
+        "--labels": labels,
+        "--protocol": protocol,
+        "--normal": normal,
+        "--folder-fps": None if folder_fps is None else f"{folder_fps:g}",
+    }
     given = [word for name, value in how.items() if value is not None for word in (name, value)]
     command = shlex.join(["oddwatch", "score", str(model), data, *given, "-o", str(out)])
     if isinstance(loaded, StillModel):
-        refuse_options(
-            {"--labels": labels, "--cluster": cluster}, loaded.detector.name, stills=True
-        )
+        of_video = {"--labels": labels, "--cluster": cluster, "--folder-fps": folder_fps}
+        refuse_options(of_video, loaded.detector.name, stills=True)
         wanted = StillsWanted(data, layout, protocol, normal, strict)
         report, lines = _on_stills(loaded, wanted, out, command)
     else:
         of_stills = {"--protocol": protocol, "--normal": normal}
         refuse_options(of_stills, loaded.detector.name, stills=False)
         far = None if cluster is None else Far(cluster, workers, model, device, runtime)
-        footage = VideoWanted(data, layout, labels, strict)
+        footage = VideoWanted(data, layout, labels, folder_fps, strict)
         report, lines = _on_video(loaded, footage, out, command, far)
     if as_json:
         print_json(dict(report.figures))
@@ -113,6 +119,7 @@ class VideoWanted:
     data: str
     layout: str | None
     labels: str | None
+    folder_fps: float | None  # None: as the model learned, if that was stated
     strict: bool
 
 
@@ -144,7 +151,12 @@ def _on_video(
 
     refuse_stills(wanted.data, model.detector.name, wanted.layout)
     found = open_data(
-        wanted.data, layout=wanted.layout, labels=wanted.labels, strict=wanted.strict, fault=fault
+        wanted.data,
+        layout=wanted.layout,
+        labels=wanted.labels,
+        folder_rate_hz=folder_rate(wanted.folder_fps, model.folder_rate_hz),
+        strict=wanted.strict,
+        fault=fault,
     )
     with ExitStack() as held:
         held.enter_context(cleared_on_term())

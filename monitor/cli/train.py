@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from monitor.cli.kinds import refuse_options, refuse_stills, takes_stills
+from monitor.cli.kinds import FOLDER_FPS, folder_rate, refuse_options, refuse_stills, takes_stills
 from monitor.cli.learning import (
     CACHE_GB,
     DEFAULT_MINUTES,
@@ -64,6 +64,7 @@ def train(
     layout: Annotated[
         str | None, typer.Option(help="Take DATA for this layout instead of recognising it.")
     ] = None,
+    folder_fps: Annotated[float | None, typer.Option(metavar="FPS", help=FOLDER_FPS)] = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Stop at a frame that cannot be read.")
     ] = False,
@@ -121,7 +122,11 @@ def train(
     if takes_stills(detector):
         from monitor.cli.train_stills import Asked, train_on_stills
 
-        of_video = {"--fps": fps, "--false-alarms-per-day": false_alarms_per_day}
+        of_video = {
+            "--fps": fps,
+            "--folder-fps": folder_fps,
+            "--false-alarms-per-day": false_alarms_per_day,
+        }
         refuse_options(of_video, detector, stills=True)
         train_on_stills(
             Asked(
@@ -145,13 +150,14 @@ def train(
     cache = cache_of(cache_gb)
     device = choose_device(device)
     options = options_of(detector, settings or [])
-    footage = open_data(data, layout=layout, strict=strict)
+    there = _resumed(out, detector, preset, options, device) if resume else None
+    folder_fps = folder_rate(folder_fps, there.folder_rate_hz if there else None)
+    footage = open_data(data, layout=layout, folder_rate_hz=folder_fps, strict=strict)
     started, preset, earlier = (
-        _resumed(out, detector, preset, options, footage, device)
-        if resume
-        else _new(detector, preset or "lite", options, footage, seed)
+        _new(detector, preset or "lite", options, footage, seed)
+        if there is None
+        else _going_on(there, footage, fps, out)
     )
-    _check_rate(fps, earlier, footage, out)
     per_day = false_alarms_per_day or (earlier or {}).get(PER_DAY, FALSE_ALARMS_PER_DAY)
     curve = Curve()
     with LongWork() as work:
@@ -201,37 +207,40 @@ def _resumed(
     name: str,
     preset: str | None,
     options: dict[str, Any],
-    data: "DataSet",
     device: str,
-) -> "tuple[Detector, str, dict[str, Any]]":
-    """The detector to go on with, its preset and origin.
-
-    Its file's options and rate stay as they are, and its promise where no other is asked for.
-    """
+) -> "Model":
+    """The model to go on with; its options stay as they are."""
     from monitor.keeping import unfinished
     from monitor.model import load_model
 
     path = unfinished(out) if unfinished(out).exists() else out
     model = load_model(path, device)
-    found = model.trained()
-    check_same(found, (model.preset, preset), name, options, path)
+    check_same(model.trained(), (model.preset, preset), name, options, path)
+    return model
+
+
+def _going_on(
+    model: "Model", data: "DataSet", fps: float | None, out: Path
+) -> "tuple[Detector, str, dict[str, Any]]":
+    """Its detector, preset and origin.
+
+    Its rate stays as it is, and its promise where no other is asked for.
+    """
     for video in data.train[:1]:
         model.check_picture(video.size, f"--resume: {video.path}")
+    if fps is not None:
+        _check_rate(fps, model.rate_hz, data, out)
     earlier = model.provenance
     if model.calibration is not None:
         earlier = earlier | {PER_DAY: model.calibration.promised_per_day}
-    return found, model.preset, earlier
+    return model.trained(), model.preset, earlier
 
 
-def _check_rate(
-    fps: float | None, earlier: dict[str, Any] | None, data: "DataSet", path: Path
-) -> None:
+def _check_rate(fps: float, there_hz: float | None, data: "DataSet", path: Path) -> None:
     """Refuse to go on at another rate: nothing would tell what was fast at which."""
     from monitor.footage import find_footage
 
-    if fps is None or earlier is None:
-        return
-    there_hz, asked_hz = earlier["rate_hz"], find_footage(data, fps).rate_hz or fps
+    asked_hz = find_footage(data, fps).rate_hz or fps
     if there_hz is None or not isclose(asked_hz, there_hz, rel_tol=SAME_RATE):
         there = "at the pictures' own rate" if there_hz is None else f"{there_hz:g} per second"
         raise UsageError(

@@ -39,7 +39,7 @@ class Piece:
     path: Path | str
     name: str
     limit: int | None
-    folder_rate_hz: float
+    folder_rate_hz: float | None
     strict: bool
     maps: bool
     number: int = 0

@@ -1,7 +1,9 @@
 """Data sets: clips with their truth, recognised by how they lie on disk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
+from math import inf
 from pathlib import Path
 
 from monitor.datasets import avenue, frames, shanghaitech, ucsd, videos
@@ -30,7 +32,7 @@ def open_data(
     *,
     layout: str | None = None,
     labels: str | None = None,
-    folder_rate_hz: float = FOLDER_RATE_HZ,
+    folder_rate_hz: float | None = None,
     strict: bool = False,
     fault: Callable[[MonitorError], None] = refuse,
 ) -> DataSet:
@@ -40,7 +42,7 @@ def open_data(
         path: A folder, a video, an address or a camera.
         layout: A key of `LAYOUTS`; None: recognise it.
         labels: Which truth to take where there are several; see the layout's `label_sources`.
-        folder_rate_hz: Frames per second to assume for folders of frames.
+        folder_rate_hz: Frames per second that folders of frames were taken at; None: not known.
         strict: Raise at a frame that cannot be read, instead of leaving it out.
         fault: Told of what is wrong with the truth; by default raises it.
 
@@ -48,7 +50,12 @@ def open_data(
         DataSetError: If there is no such layout there.
         LabelError: If labels and frames do not match.
         SourceNotFoundError: If there is nothing at `path`.
+        UsageError: If `layout` or `labels` is not known, or the rate is not over 0.
     """
+    if folder_rate_hz is not None and not 0 < folder_rate_hz < inf:
+        raise UsageError(
+            f"folders at {folder_rate_hz:g} frames per second: expected a number over 0"
+        )
     if "://" in str(path) or is_device(str(path)):
         return _open_live(str(path), strict=strict)
     root = Path(path)
@@ -60,9 +67,21 @@ def open_data(
     _check_labels(name, labels)
     if root.is_file() and not LAYOUTS[name].recognise(root):
         raise DataSetError(f"{root}: expected {LAYOUTS[name].looks_for}, found a file")
-    return LAYOUTS[name].load(
+    data = LAYOUTS[name].load(
         Request(plain_path(root), labels, folder_rate_hz, strict=strict, fault=fault)
     )
+    notes = (*data.notes, *_assumed(data))
+    return replace(data, notes=notes, folder_rate_hz=folder_rate_hz)
+
+
+def _assumed(data: DataSet) -> Iterator[str]:
+    """What is to be said of folders whose rate nobody has stated."""
+    videos = (*data.train, *data.test)
+    if any(video.folder_rate_hz is None and Path(video.path).is_dir() for video in videos):
+        yield (
+            f"folders of frames have no clock: {FOLDER_RATE_HZ:g} frames per second are assumed; "
+            "--folder-fps says otherwise"
+        )
 
 
 def recognise(root: Path) -> str:

@@ -92,7 +92,12 @@ class _Patient:
 
 
 def examine(
-    data: str | Path, *, full: bool, layout: str | None = None, room: Rooms | None = None
+    data: str | Path,
+    *,
+    full: bool,
+    layout: str | None = None,
+    folder_rate_hz: float | None = None,
+    room: Rooms | None = None,
 ) -> Diagnosis:
     """Recognise, count, decode: every frame if `full`, else each clip's first, middle and last.
 
@@ -100,11 +105,11 @@ def examine(
     where they leave it without a threshold, that is said.
 
     Raises:
-        UsageError: If `layout` is not known; that is no fault of the data.
+        UsageError: If `layout` is not known or a rate is none; that is no fault of the data.
     """
     faults: list[MonitorError] = []
     try:
-        found = open_data(data, layout=layout, fault=faults.append)
+        found = open_data(data, layout=layout, folder_rate_hz=folder_rate_hz, fault=faults.append)
     except UsageError:
         raise
     except MonitorError as error:

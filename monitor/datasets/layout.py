@@ -22,6 +22,7 @@ class DataSet:
     test: tuple[Video, ...]
     label_source: str | None = None  # for the user: "volLabel masks"; None: there are no labels
     notes: tuple[str, ...] = ()
+    folder_rate_hz: float | None = None  # stated for folders of frames; None: it was not
 
 
 def refuse(problem: MonitorError) -> None:
@@ -35,13 +36,18 @@ class Request:
 
     root: Path
     labels: str | None = None
-    folder_rate_hz: float = 10.0
+    folder_rate_hz: float | None = None
     strict: bool = False
     fault: Callable[[MonitorError], None] = refuse  # a collector lets loading go on without labels
     notes: list[str] = field(default_factory=list)
 
-    def videos(self, paths: Iterable[Path]) -> tuple[Video, ...]:
-        """Unlabelled clips, named by their stems, or in full where two stems are the same."""
+    def videos(
+        self, paths: Iterable[Path], folder_rate_hz: float | None = None
+    ) -> tuple[Video, ...]:
+        """Unlabelled clips, named by their stems, or in full where two stems are the same.
+
+        Folders are of the rate given here where none was stated.
+        """
         paths = list(paths)
         stems = [path.name if path.is_dir() else path.stem for path in paths]
         unique = len(set(stems)) == len(stems)
@@ -49,7 +55,7 @@ class Request:
             Video(
                 stem if unique else path.name,
                 path,
-                folder_rate_hz=self.folder_rate_hz,
+                folder_rate_hz=self.folder_rate_hz or folder_rate_hz,
                 strict=self.strict,
             )
             for stem, path in zip(stems, paths, strict=True)

@@ -4,6 +4,8 @@ W. Luo, W. Liu, S. Gao, "A Revisit of Sparse Coding Based Anomaly Detection in S
 Framework", ICCV 2017. The number before the underscore of a clip's name is its camera.
 """
 
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from monitor.datasets.frames import read_truth
@@ -18,6 +20,8 @@ from monitor.datasets.layout import (
     subfolder,
 )
 from monitor.datasets.masks import ArrayMasks, Masks
+from monitor.datasets.video import Video
+from monitor.errors import MonitorError
 
 
 def recognise(root: Path) -> bool:
@@ -32,14 +36,28 @@ def load(request: Request) -> DataSet:
     root = request.root
     frames = subfolder(root / "training", "frames")
     train = request.videos(_training_videos(root) or clip_folders(frames))
-    test = request.videos(_testing(root))
+    rate_hz = _rate_hz(train)
+    test = request.videos(_testing(root), rate_hz)
     if not train and not test:
         raise missing(root, LAYOUT.looks_for)
+    if rate_hz and test and request.folder_rate_hz is None:
+        request.notes.append(
+            f"test folders have no clock: taken at {rate_hz:.4g} frames per second, as the "
+            "training videos are"
+        )
     counts = request.counts(test)
     masks = _masks(root, counts)
     truth, source = read_truth(request, counts, masks)
     test = attach(request, test, truth, masks)
     return DataSet(root.name, "shanghaitech", root, train, test, source, tuple(request.notes))
+
+
+def _rate_hz(train: Iterable[Video]) -> float | None:
+    """Of the first training video that can be opened; None: of folders, which have none."""
+    for video in train:
+        with suppress(MonitorError):
+            return video.rate_hz
+    return None
 
 
 def _training_videos(root: Path) -> tuple[Path, ...]:

@@ -27,7 +27,7 @@ class Video:
     labels: Labels | None = None
     masks: Masks | None = None
     limit: int | None = None  # use only so many frames: labels end there
-    folder_rate_hz: float = 10.0
+    folder_rate_hz: float | None = None  # that a folder was taken at; None: not known
     strict: bool = False
 
     @cached_property
@@ -53,7 +53,7 @@ class Video:
 
     @property
     def rate_hz(self) -> float | None:
-        """Frames per second; None for a folder of stills."""
+        """Frames per second; None for a folder of stills, unless it was stated."""
         return self.source.rate_hz
 
     @property

@@ -7,22 +7,20 @@ from monitor.errors import SourceError, SourceNotFoundError
 from monitor.files import no_file
 from monitor.sources.device import Device
 from monitor.sources.listing import PICTURES
-from monitor.sources.pictures import Pictures, open_folder
+from monitor.sources.pictures import FOLDER_RATE_HZ, Pictures, open_folder
 from monitor.sources.resample import resample
 from monitor.sources.source import Source
 from monitor.sources.stream import OPEN_TIMEOUT_S, SCHEMES, Stream
 from monitor.sources.video import VideoFile
 
-__all__ = ["Source", "open_source", "resample"]
-
-FOLDER_RATE_HZ = 10.0  # UCSD Ped1 and Ped2, the commonest folders of frames, were taken at 10 Hz
+__all__ = ["FOLDER_RATE_HZ", "Source", "open_source", "resample"]
 
 
 def open_source(
     uri: str | Path,
     *,
     strict: bool = False,
-    folder_rate_hz: float = FOLDER_RATE_HZ,
+    folder_rate_hz: float | None = None,
     patience_s: float = OPEN_TIMEOUT_S,
 ) -> Source:
     """Open whatever `uri` names: file, folder of frames, camera number, /dev/video path, address.
@@ -30,7 +28,8 @@ def open_source(
     Args:
         uri: What to open.
         strict: Raise at the first frame that cannot be read, instead of leaving it out.
-        folder_rate_hz: Frames per second to assume for a folder, which has no clock.
+        folder_rate_hz: Frames per second that a folder was taken at; None: not known, some are
+            assumed.
         patience_s: How long a stream may take to open, or between two frames.
 
     Raises:

@@ -16,21 +16,32 @@ from monitor.sources.listing import find_holes, list_folder, say_entries
 from monitor.sources.opencv import load_cv2
 from monitor.sources.source import Source
 
+FOLDER_RATE_HZ = 10.0  # UCSD Ped1 and Ped2, the commonest folders of frames, were taken at 10 Hz
+
 
 class Pictures(Source):
-    """Stills in natural order. A frame's time is its index over `folder_rate_hz`, a convention."""
+    """Stills in natural order. A frame's time is its index over the rate that was stated.
+
+    None: it is not known, and `FOLDER_RATE_HZ` is taken.
+    """
 
     def __init__(
-        self, paths: Sequence[Path], *, name: str, strict: bool, folder_rate_hz: float
+        self,
+        paths: Sequence[Path],
+        *,
+        name: str,
+        strict: bool,
+        folder_rate_hz: float | None = None,
     ) -> None:
         super().__init__(name, live=False, strict=strict)
         self.paths = tuple(paths)
-        self.folder_rate_hz = folder_rate_hz
+        self._stated_hz = folder_rate_hz
+        self.folder_rate_hz = folder_rate_hz or FOLDER_RATE_HZ
 
     @property
     def rate_hz(self) -> float | None:
-        """None: stills have no clock, whatever rate is assumed for them."""
-        return None
+        """As stated; None: stills have no clock, whatever rate is assumed for them."""
+        return self._stated_hz
 
     @property
     def n_frames(self) -> int:
@@ -76,7 +87,7 @@ class Pictures(Source):
         return found
 
 
-def open_folder(folder: Path, *, strict: bool, folder_rate_hz: float) -> Pictures:
+def open_folder(folder: Path, *, strict: bool, folder_rate_hz: float | None) -> Pictures:
     """The pictures directly inside `folder`; holes in their numbering are noted.
 
     Raises:

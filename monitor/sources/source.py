@@ -36,7 +36,7 @@ class Source(ABC):
     @property
     @abstractmethod
     def rate_hz(self) -> float | None:
-        """Frames per second on average; None where there is no clock, as in a folder."""
+        """Frames per second on average; None where there is no clock, as in most folders."""
 
     @property
     @abstractmethod

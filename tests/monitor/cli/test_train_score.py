@@ -107,6 +107,22 @@ def test_json_is_one_object_and_nothing_else(root: Path, model: Path, tmp_path: 
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
 
 
+def test_the_rate_of_folders_is_asked_for_once(tmp_path: Path) -> None:
+    root = write_set(tmp_path / "tiny", n_train=1, n_frames=300, n_test=1)
+    learn(root, tmp_path / "m.pt", "--folder-fps", 30)
+    facts = load(tmp_path / "m.pt").provenance
+    assert (facts["rate_hz"], facts["folder_rate_hz"]) == (10, 30)
+    call("train", "frame_prediction", root, "-o", tmp_path / "m.pt", "--steps", 1, "--resume")
+    assert load(tmp_path / "m.pt").provenance["folder_rate_hz"] == 30
+    call("calibrate", tmp_path / "m.pt", root)
+    call("score", tmp_path / "m.pt", root, "-o", tmp_path / "out")
+    rows = (tmp_path / "out" / "scores.csv").read_text().splitlines()[1:]
+    assert [int(row.split(",")[1]) for row in rows[:2]] == [6, 9]
+    assert float(rows[1].split(",")[2]) == pytest.approx(0.3)
+    call("score", tmp_path / "m.pt", root, "-o", tmp_path / "out", "--folder-fps", 10)
+    assert len((tmp_path / "out" / "scores.csv").read_text().splitlines()) > 2 * len(rows)
+
+
 def test_without_a_threshold_calibrating_is_next(tmp_path: Path) -> None:
     write_clip(tmp_path / "short", 60, seed=0)
     said = learn(tmp_path / "short", tmp_path / "m.pt")
@@ -160,6 +176,7 @@ def test_resuming_keeps_rate_and_promise(root: Path, tmp_path: Path) -> None:
         (["frame_prediction", "--minutes", "0"], "--minutes 0: expected a number over 0"),
         (["frame_prediction", "--steps", "0"], "--steps 0: expected a whole number over 0"),
         (["frame_prediction", "--fps", "0"], "--fps 0"),
+        (["frame_prediction", "--folder-fps", "0"], "folders at 0 frames per second: expected a"),
         (["frame_prediction", "--false-alarms-per-day", "0"], "expected over 0"),
         (["frame_prediction", "--device", "tpu"], "known are auto, cpu, cuda"),
         (["frame_prediction", "--layout", "avenu"], "did you mean avenue?"),

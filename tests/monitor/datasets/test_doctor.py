@@ -32,14 +32,20 @@ def said(diagnosis: Diagnosis, severity: str) -> str:
 
 
 def test_a_sound_set(root: Path) -> None:
-    diagnosis = examine(root, full=False)
-    assert diagnosis.train == SplitCounts(1, 20, 0, 0, ((16, 24),), ())
-    assert diagnosis.test == SplitCounts(2, 38, 38, 5, ((16, 24),), ())
+    diagnosis = examine(root, full=False, folder_rate_hz=25)
+    assert diagnosis.train == SplitCounts(1, 20, 0, 0, ((16, 24),), (25,))
+    assert diagnosis.test == SplitCounts(2, 38, 38, 5, ((16, 24),), (25,))
     assert (diagnosis.layout, diagnosis.label_source) == ("frames", "labels/")
     assert (diagnosis.will_train, diagnosis.will_score) == (True, True)
     assert said(diagnosis, "error") == ""
     assert said(diagnosis, "info") == "02: all 18 frames are normal; no AUROC of its own"
     assert json.loads(json.dumps(diagnosis.as_dict()))["test"]["frames"] == 38
+
+
+def test_a_rate_that_is_assumed_is_said(root: Path) -> None:
+    diagnosis = examine(root, full=False)
+    assert diagnosis.train == SplitCounts(1, 20, 0, 0, ((16, 24),), ())
+    assert "10 frames per second are assumed" in said(diagnosis, "info")
 
 
 def test_every_problem_is_named_not_only_the_first(root: Path, stills: Stills) -> None:

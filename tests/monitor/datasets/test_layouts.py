@@ -109,7 +109,8 @@ def test_frames_are_read_from_anywhere(redistributed: Path) -> None:
         (7, 0.35, 7),
         (8, 0.4, 8),
     ]
-    assert (video.rate_hz, video.size) == (None, (16, 24))
+    assert (video.rate_hz, video.size) == (20, (16, 24))
+    assert open_data(redistributed).test[2].rate_hz is None
 
 
 def test_frames_without_the_level_frames(tmp_path: Path, stills: Stills) -> None:
@@ -125,7 +126,7 @@ def test_frames_with_a_flat_array_named_by_hand(redistributed: Path) -> None:
     data = open_data(redistributed, labels="frame_labels.npy")
     assert data.label_source == "frame_labels.npy"
     assert all(flags(video).all() for video in data.test)
-    assert open_data(redistributed).notes == (
+    assert open_data(redistributed, folder_rate_hz=10).notes == (
         "labels are from ped2.mat; frame_labels.npy is there too, not used",
     )
 
@@ -267,6 +268,24 @@ def test_shanghaitech_with_masks_either_way_round(shanghaitech: Path) -> None:
         assert np.flatnonzero(flags(video)).tolist() == [5]
         assert video.masks is not None
         assert (len(video.masks), np.argwhere(video.masks[5]).tolist()) == (18, [[1, 2]])
+
+
+def test_shanghaitech_s_test_folders_go_at_the_training_videos_rate(shanghaitech: Path) -> None:
+    data = open_data(shanghaitech)
+    assert data.train[0].rate_hz == data.test[0].rate_hz
+    assert any("no clock: taken at" in note for note in data.notes)
+    stated = open_data(shanghaitech, folder_rate_hz=24)
+    assert [video.rate_hz for video in stated.test] == [24] * len(stated.test)
+    assert not any("no clock" in note for note in stated.notes)
+
+
+def test_a_rate_that_is_assumed_is_said(redistributed: Path) -> None:
+    said = "folders of frames have no clock: 10 frames per second are assumed; --folder-fps says"
+    assert any(note.startswith(said) for note in open_data(redistributed).notes)
+    stated = open_data(redistributed, folder_rate_hz=20)
+    assert (stated.test[0].rate_hz, stated.notes) == (20, ())
+    with pytest.raises(UsageError, match="folders at 0 frames per second: expected a number over"):
+        open_data(redistributed, folder_rate_hz=0)
 
 
 def test_shanghaitech_with_the_other_name(shanghaitech: Path) -> None:

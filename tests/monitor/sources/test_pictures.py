@@ -45,8 +45,10 @@ def test_clip_names_sort_naturally() -> None:
 def test_a_folder_has_no_clock_but_a_convention(tmp_path: Path) -> None:
     for number in range(7, 10):
         still(tmp_path / f"{number:03d}.png", number)
-    source = open_source(tmp_path, folder_rate_hz=5)
-    assert source.rate_hz is None
+    assert open_source(tmp_path).rate_hz is None
+    assert [f.time_s for f in open_source(tmp_path).frames(1)] == [0.1, 0.2]
+    source = open_source(tmp_path, folder_rate_hz=5)  # as somebody says
+    assert source.rate_hz == 5
     assert (source.n_frames, source.size) == (3, (24, 32))
     assert [(f.index, f.time_s) for f in source.frames(1)] == [(1, 0.2), (2, 0.4)]
     assert source.time_s(2) == 0.4
