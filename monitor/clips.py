@@ -6,6 +6,7 @@ Knows nothing of detectors beyond their `ClipSpec`, nor where frames come from.
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
+from math import inf
 from operator import ge
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,9 @@ from numpy.typing import NDArray
 
 from models.spec import ClipSpec
 from monitor.records import Clip, Frame
-from monitor.sources import resample
 from monitor.sources.late import GrayFrame, LateFrame, three_channels
 from monitor.sources.opencv import load_cv2
+from monitor.sources.resample import DueTimes
 
 if TYPE_CHECKING:
     import torch
@@ -26,6 +27,7 @@ MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of ever
 GAP_FRAMES = 3.0  # of a slow source: a time lapse of a frame every two seconds has no gaps
 PEEKED = 16  # frames by which a source's rate is told; with them a clip is late once, not ever
 FASTER = 1.2  # a source so many times faster than the model learned is thinned; less is not seen
+CLEARLY_FASTER, CLEARLY_SLOWER = 1.25, 1.1  # by which a source that changes its pace is told
 
 
 def gap_s(rate_hz: float | None) -> float:
@@ -34,27 +36,64 @@ def gap_s(rate_hz: float | None) -> float:
 
 
 def at_rate(frames: Iterable[Frame], wanted_hz: float | None) -> Iterator[Frame]:
-    """Frames of one source, resampled if they come over 1.2 times as often as a model learned.
+    """Frames of one source, resampled while they come over 1.2 times as often as a model learned.
 
-    How often they come is taken from the clock of the first of them: what a camera or a file
-    says of itself is often wrong. None: all are taken.
+    How often they come is told by their clock, of the first 16 and then of the last 16: what a
+    camera or a file says of itself is often wrong, and a camera that leaves its night mode comes
+    to another pace. None: all are taken.
     """
     if wanted_hz is None:
         yield from frames
         return
     stream = iter(frames)
     first = list(islice(stream, PEEKED))
-    thin = clock_hz([frame.time_s for frame in first]) > FASTER * wanted_hz
-    together = chain(first, stream)
+    pace, due = _Pace([frame.time_s for frame in first], wanted_hz), DueTimes(wanted_hz)
+    together = enumerate(chain(first, stream))
     del first
-    yield from resample(together, wanted_hz) if thin else together
+    for number, frame in together:
+        if number >= PEEKED:
+            pace.feed(frame.time_s)
+        if not pace.fast:
+            due.begin(frame)
+        elif not due.keeps(frame):
+            continue
+        yield frame
 
 
-def clock_hz(times_s: Sequence[float]) -> float:
+class _Pace:
+    """Whether a source comes faster than a model learned, by its last frames.
+
+    Told once, it stays so until the pace has clearly changed: a steady source near the bound is
+    not now thinned and now not. A gap among many frames makes no source slow, which the usual step
+    tells, nor do frames two by two make it so, which the mean tells.
+    """
+
+    def __init__(self, times_s: Sequence[float], wanted_hz: float) -> None:
+        self._times_s = deque(times_s, maxlen=PEEKED)
+        self._wanted_hz = wanted_hz
+        self.fast = clock_hz(times_s, gap_s(wanted_hz)) > FASTER * wanted_hz
+
+    def feed(self, time_s: float) -> None:
+        """The time of the next frame."""
+        self._times_s.append(time_s)
+        sound = _steps(self._times_s, gap_s(self._wanted_hz))
+        mean_hz = len(sound) / sum(sound) if sound else 0.0
+        if not self.fast:
+            self.fast = mean_hz > CLEARLY_FASTER * self._wanted_hz
+        elif mean_hz < CLEARLY_SLOWER * self._wanted_hz:
+            usual_s = sorted(sound)[len(sound) // 2] if sound else inf
+            self.fast = usual_s * CLEARLY_SLOWER * self._wanted_hz < 1
+
+
+def clock_hz(times_s: Sequence[float], longest_s: float = MAX_GAP_S) -> float:
     """How many frames come per second, gaps left out; 0: cannot be told."""
-    steps = [after - before for before, after in pairwise(times_s)]
-    sound = [step for step in steps if 0 < step <= MAX_GAP_S]
+    sound = _steps(times_s, longest_s)
     return len(sound) / sum(sound) if sound else 0.0
+
+
+def _steps(times_s: Iterable[float], longest_s: float) -> list[float]:
+    steps = (after - before for before, after in pairwise(times_s))
+    return [step for step in steps if 0 < step <= longest_s]
 
 
 def prepare(image: NDArray[np.uint8], spec: ClipSpec) -> NDArray[np.uint8]:

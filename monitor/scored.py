@@ -39,6 +39,7 @@ from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import Alerts, VideoScores, alert_tables, score_tables
 from monitor.files import check_folder, same_place
 from monitor.model import Model, versions
+from monitor.paces import pace_notes
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Alert, Reading
@@ -284,19 +285,7 @@ def _video_notes(video: Video, scored: ScoredVideo, model: Model) -> Iterator[st
     yield from video.source.corrupt[:NOTED]
     if len(video.source.corrupt) > NOTED:
         yield f"{video.name}: and {len(video.source.corrupt) - NOTED} more such lines"
-    if not video.rate_hz or not model.rate_hz:
-        return
-    ratio = video.rate_hz / model.rate_hz
-    if ratio > 1.2:
-        yield (
-            f"{video.name}: taken at {model.rate_hz:.4g} frames per second, as learned, of "
-            f"{video.rate_hz:.4g}"
-        )
-    elif ratio < 1 / 1.2:
-        yield (
-            f"{video.name}: {video.rate_hz:.4g} frames per second, but the model learned at "
-            f"{model.rate_hz:.4g}: everything looks faster than it is"
-        )
+    yield from pace_notes(scored.scores, model.rate_hz)
 
 
 def _flow_baseline(model: Model, run: _Run, progress: Progress) -> list[FloatArray] | None:

@@ -8,9 +8,11 @@ import torch
 from models.detector import ClipSpec
 from monitor.clips import at_rate, clock_hz, cut_clips, gap_s, prepare, prepared, to_tensor
 from monitor.records import Frame
+from monitor.sources import resample
 from monitor.sources.late import Converter, GrayFrame
 
 SPEC = ClipSpec(length=3, stride=2, size=(4, 6), channels=1)
+NOTHING = np.zeros((0, 0, 3), np.uint8)
 
 
 def frame(index: int, time_s: float | None = None, epoch: int = 0) -> Frame:
@@ -105,6 +107,49 @@ def test_only_a_source_a_fifth_faster_is_thinned(rate: float, kept: int) -> None
     frames = [frame(i, i / rate) for i in range(40)]
     assert len(list(at_rate(frames, 10))) == pytest.approx(kept, abs=1)
     assert len(list(at_rate(frames, None))) == 40
+
+
+def timed(times_s: Iterable[float]) -> list[Frame]:
+    return [Frame(NOTHING, i, time_s) for i, time_s in enumerate(times_s)]
+
+
+def kept(times_s: Iterable[float], rate_hz: float) -> list[int]:
+    return [found.index for found in at_rate(timed(times_s), rate_hz)]
+
+
+@pytest.mark.parametrize("digits", [2, 3, 6])
+@pytest.mark.parametrize("learned", [5, 10, 12.5, 25])
+@pytest.mark.parametrize("rate", [8, 10, 11.9, 12, 12.5, 14, 15, 23.976, 25, 29.97, 30, 50, 60])
+def test_a_steady_source_is_taken_by_what_its_first_frames_tell(
+    rate: float, learned: float, digits: int
+) -> None:
+    times_s = [round(i / rate, digits) for i in range(1000)]
+    thin = clock_hz(times_s[:16]) > 1.2 * learned
+    once = [f.index for f in resample(timed(times_s), learned)] if thin else list(range(1000))
+    assert kept(times_s, learned) == once
+
+
+def test_a_source_that_comes_to_another_pace_is_thinned_then_and_only_then() -> None:
+    steps = [0.1] * 20 + [1 / 30] * 300 + [0.1] * 50
+    times_s = np.cumsum(steps).tolist()
+    found = kept(times_s, 10)
+    assert found[:20] == list(range(20))
+    spacing = np.diff([times_s[i] for i in found])
+    assert (spacing < 0.09).sum() <= 4  # until it is told
+    assert spacing.max() < 0.17
+    assert set(range(340, 370)) <= set(found)
+
+
+def test_lost_frames_make_no_fast_source_slow() -> None:
+    times_s = [i / 25 for i in range(2000) if i % 60 > 18]  # 0.8 s of each 2.4 are lost
+    spacing = np.diff([times_s[i] for i in kept(times_s, 12.5)])
+    assert spacing.min() > 0.079
+
+
+def test_stamps_two_by_two_make_a_source_no_slower() -> None:
+    times_s = [i // 2 * 0.08 + i % 2 * 0.001 for i in range(400)]
+    spacing = np.diff([times_s[i] for i in kept(times_s, 10)])
+    assert spacing.min() > 0.07
 
 
 def test_the_clock_is_read_without_the_gaps() -> None:
