@@ -5,7 +5,7 @@ promised is what is counted. Knows nothing of readings, alerts, files or the wal
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import exp, inf, isfinite
 from typing import Literal
@@ -61,6 +61,15 @@ class AlertRule:
                     f"alert rule: {small} is {getattr(self, small):g},"
                     f" expected at most {large} ({getattr(self, large):g})"
                 )
+
+
+def unbroken(rule: AlertRule, longest_s: float) -> AlertRule:
+    """The rule for readings that come so seldom that this much between two of them is no gap.
+
+    Nor is it idle time: two alarms in a row are one alert.
+    """
+    gap_s, merge_s = max(rule.max_gap_s, longest_s), max(rule.merge_s, longest_s)
+    return replace(rule, max_gap_s=gap_s, merge_s=merge_s)
 
 
 ORDERED = (("min_s", "window_s"), ("cutoff_s", "merge_s"), ("window_s", "max_s"), ("exit", "enter"))

@@ -5,9 +5,24 @@ from collections.abc import Iterator
 import numpy as np
 
 from monitor.clips import FASTER, gap_s
+from monitor.datasets import Video
 from monitor.evaluation.results import VideoScores
+from monitor.model import Model
 
 MOSTLY, PARTLY = 0.5, 0.1  # of the time; less is lost frames, as they come
+
+
+def too_slow(video: Video, model: Model) -> str:
+    """Why the model's clips hold nothing of a video that comes too seldom; empty: it does not."""
+    longest_s = gap_s(model.rate_hz)
+    if not video.rate_hz or video.rate_hz * longest_s >= 1:
+        return ""
+    learned = f" at {model.rate_hz:.4g} per second" if model.rate_hz else ""
+    return (
+        f"{video.path}: a frame every {1 / video.rate_hz:.3g} s, and {model.detector.name} learned"
+        f"{learned}: its clips span {longest_s:.3g} s between two frames at most; expected footage "
+        "of about that rate, or a model that learned from such as this"
+    )
 
 
 def pace_notes(scores: VideoScores, learned_hz: float | None) -> Iterator[str]:

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from models.steps import Budget, Log, silent
-from monitor.alert_rule import AlertRule
+from monitor.alert_rule import AlertRule, unbroken
 from monitor.apart import apart_of, contents_of, learned_of, parted
 from monitor.calibration import Recording, calibrate
+from monitor.clips import gap_s
 from monitor.datasets import DataSet
 from monitor.errors import CalibrationError, DataSetError, DeviceError, MonitorError
 from monitor.files import same_place
@@ -25,6 +26,7 @@ from monitor.footage import Footage, at_learned_rate, find_footage, fit_size
 from monitor.frame_cache import FrameCache
 from monitor.keeping import Keeper, note, say_kept, unfinished
 from monitor.model import Model, check_writable, save_model, versions
+from monitor.paces import too_slow
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Reading
@@ -336,6 +338,10 @@ def _calibrated(
 ) -> tuple[Model, list[Recording]]:
     rule = AlertRule() if model.calibration is None else model.calibration.rule
     recordings, highest = _recorded(model, segments, progress)
+    slow = next(filter(None, (too_slow(segment.video, model) for segment in segments)), "")
+    if slow and not highest:
+        raise CalibrationError(slow)
+    rule = unbroken(rule, gap_s(model.rate_hz))
     calibration = calibrate(recordings, rule, false_alarms_per_day=per_day)
     scale = np.quantile(highest, [0.5, HIGHEST_SHARE]).tolist()
     provenance = model.provenance | {"map_usual": scale[0], "map_high": scale[1]}

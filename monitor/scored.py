@@ -39,7 +39,7 @@ from monitor.evaluation.report import Report, RunFacts, video_report
 from monitor.evaluation.results import Alerts, VideoScores, alert_tables, score_tables
 from monitor.files import check_folder, same_place
 from monitor.model import Model, versions
-from monitor.paces import pace_notes
+from monitor.paces import pace_notes, too_slow
 from monitor.progress import Progress, quiet
 from monitor.readings import readings_of
 from monitor.records import Alert, Reading
@@ -235,11 +235,13 @@ def score_video(
 
 
 def _nothing_scored(video: Video, frames: int, model: Model) -> DataSetError:
-    span = model.detector.spec.span
-    return DataSetError(
+    span, rate = model.detector.spec.span, model.rate_hz
+    pace = f" at {rate:.3g} per second" if rate else ""
+    short = (
         f"{video.path}: {frames} of {video.n_frames} frames could be read, and one clip of "
-        f"{model.detector.name} takes {span} unbroken ones; expected a longer video"
+        f"{model.detector.name} takes {span} unbroken ones{pace}; expected a longer video"
     )
+    return DataSetError(too_slow(video, model) or short)
 
 
 class _Overall:

@@ -139,6 +139,17 @@ def test_too_little_footage_for_a_threshold_still_leaves_a_model(tmp_path: Path)
     assert load_model(tmp_path / "m.pt").trained().fitted
 
 
+def test_a_time_lapse_gets_a_threshold_and_judges_none_but_its_like(footage: Path) -> None:
+    lapse, film = open_data(footage, folder_rate_hz=0.1), open_data(footage, folder_rate_hz=10)
+    model = train_model(detector(), lapse, budget=STEPS)
+    rule = model.calibrated().rule
+    assert (rule.max_gap_s, rule.merge_s) == (30, 30)
+    quick = train_model(detector(), film, budget=STEPS)
+    assert (quick.calibrated().rule.max_gap_s, quick.calibrated().rule.merge_s) == (5, 10)
+    with pytest.raises(CalibrationError, match=r"a frame every 10 s, and frame_prediction learned"):
+        calibrate_model(replace(quick, provenance={"rate_hz": 10}), lapse)
+
+
 def test_a_rate_that_leaves_no_clip_is_refused(footage: Path) -> None:
     with pytest.raises(DataSetError, match="too little normal footage"):
         train(footage, rate_hz=0.1)  # 24 s of each clip: two or three frames

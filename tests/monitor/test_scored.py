@@ -241,6 +241,14 @@ def test_a_video_shorter_than_a_clip_is_said(model: Model, tmp_path: Path) -> No
         score_data(model, open_data(tmp_path / "v"), tmp_path / "out")
 
 
+def test_a_video_too_slow_for_the_model_is_said(model: Model, tmp_path: Path) -> None:
+    write_clip(tmp_path / "v", 9, seed=0)
+    said = r"v: a frame every 10 s, and frame_prediction learned at 10 per second"
+    quick = replace(model, provenance=model.provenance | {"rate_hz": 10.0})
+    with pytest.raises(DataSetError, match=said):
+        score_data(quick, open_data(tmp_path / "v", folder_rate_hz=0.1), tmp_path / "out")
+
+
 def test_labels_that_do_not_fit_are_refused(root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "wrong"
     shutil.copytree(root, copy)
