@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.clips import at_rate, cut_clips
 from monitor.datasets import open_data
 from monitor.model import load_model
 from monitor.records import Clip
@@ -34,7 +34,7 @@ def main() -> None:
     data = open_data(options.video)
     video = (data.test or data.train)[0]
     taken = at_rate(video.frames(), model.rate_hz)
-    cut = cut_clips(taken, exported.spec, max_gap_s=gap_s(model.rate_hz))
+    cut = cut_clips(taken, exported.spec, model.rate_hz)
     print(f"{exported.name}, {options.clips} clips of {video.name}, one thread, CPU ms a clip")
     print(f"{'every':>8}{'per clip':>12}{'per frame':>12}{'times':>8}{'largest difference':>22}")
     stream = list(islice(cut, options.clips))

@@ -23,7 +23,7 @@ import torch
 from numpy.typing import NDArray
 
 from models.detector import Budget
-from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.clips import at_rate, cut_clips
 from monitor.cpu import cores
 from monitor.datasets import Video, open_data
 from monitor.model import Model, load_model
@@ -126,7 +126,7 @@ def frames_of(video: Video, most: int | None) -> Iterator[Frame]:
 def clips_of(video: Video, model: Model, most: int | None) -> Iterator[Planes]:
     """The clips at the detector's size; their pictures at full size are not kept."""
     taken = at_rate(frames_of(video, most), model.rate_hz)
-    for clip in cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz)):
+    for clip in cut_clips(taken, model.detector.spec, model.rate_hz):
         yield clip.frames
 
 

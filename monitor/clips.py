@@ -4,7 +4,7 @@ Knows nothing of detectors beyond their `ClipSpec`, nor where frames come from.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice, pairwise
 from math import inf
 from operator import ge
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of everything in it
+LOST_FRAMES = 3.5  # steps: two frames that are lost are made up for, three are a leap
 GAP_FRAMES = 3.0  # of a slow source: a time lapse of a frame every two seconds has no gaps
 PEEKED = 16  # frames by which a source's rate is told; with them a clip is late once, not ever
 FASTER = 1.2  # a source so many times faster than the model learned is thinned; less is not seen
@@ -127,11 +128,32 @@ def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(image[None] if image.ndim == 2 else image.transpose(2, 0, 1))
 
 
+class Silences:
+    """Tells of each step of a source's clock whether a clip may span it.
+
+    Not where over two frames are lost, of the rate that a model learned or of the source's own
+    usual one if that is slower: to the model all in the clip would leap. `gap_s` is the most.
+    """
+
+    def __init__(self, rate_hz: float | None) -> None:
+        self._most_s = gap_s(rate_hz)
+        self._least_s = self._most_s if not rate_hz else LOST_FRAMES / rate_hz
+        self._steps_s: deque[float] = deque(maxlen=PEEKED - 1)
+
+    def spans(self, step_s: float) -> bool:
+        """Of the next step; the first ones tell what is usual."""
+        if step_s < 0:
+            return False
+        usual_s = sorted(self._steps_s)[len(self._steps_s) // 2] if self._steps_s else self._most_s
+        self._steps_s.append(step_s)
+        return step_s <= min(self._most_s, max(self._least_s, LOST_FRAMES * usual_s))
+
+
 def cut_clips(
-    frames: Iterable[Frame], spec: ClipSpec, *, max_gap_s: float = MAX_GAP_S
+    frames: Iterable[Frame], spec: ClipSpec, rate_hz: float | None = None
 ) -> Iterator[Clip]:
-    """The clips of one source's frames; see `ClipCutter`."""
-    cutter = ClipCutter(spec, max_gap_s)
+    """The clips of one source's frames, for a model that learned at that rate; see `ClipCutter`."""
+    cutter = ClipCutter(spec, Silences(rate_hz).spans)
     for frame in frames:
         clip = cutter.feed(frame)
         if clip is not None:
@@ -141,21 +163,21 @@ def cut_clips(
 class ClipCutter:
     """Slides a window over one source's frames; a clip as soon as its newest frame is there.
 
-    A gap over `max_gap_s`, a clock that runs backwards or a new epoch starts the window anew, so
-    no clip spans any of them. The gap is judged by the frames' own clock: a replayed file behaves
-    like the camera that it was recorded from.
+    A gap, a clock that runs backwards or a new epoch starts the window anew, so no clip spans any
+    of them. `spans` says of each step between two frames whether it is no gap. It is judged by the
+    frames' own clock: a replayed file behaves like the camera that it was recorded from.
     """
 
-    def __init__(self, spec: ClipSpec, max_gap_s: float = MAX_GAP_S) -> None:
+    def __init__(self, spec: ClipSpec, spans: Callable[[float], bool]) -> None:
         self._spec = spec
-        self._max_gap_s = max_gap_s
+        self._spans = spans
         self._planes: deque[NDArray[np.uint8]] = deque(maxlen=spec.span)
         self._frames: deque[Frame] = deque(maxlen=spec.delay + 1)  # from the target to the newest
 
     def feed(self, frame: Frame, planes: NDArray[np.uint8] | None = None) -> Clip | None:
         """Take the next frame, and its `planes` where they are made; the clip that it completes."""
         window, frames, spec = self._planes, self._frames, self._spec
-        if frames and not _follows(frames[-1], frame, self._max_gap_s):
+        if frames and not self._follows(frames[-1], frame):
             window.clear()
         frames.append(frame)
         window.append(prepared(frame, spec) if planes is None else planes)
@@ -163,9 +185,8 @@ class ClipCutter:
             return None
         return Clip(tuple(window[i] for i in range(0, spec.span, spec.stride)), frames[0])
 
-
-def _follows(last: Frame, frame: Frame, max_gap_s: float) -> bool:
-    return frame.epoch == last.epoch and 0 <= frame.time_s - last.time_s <= max_gap_s
+    def _follows(self, last: Frame, frame: Frame) -> bool:
+        return frame.epoch == last.epoch and self._spans(frame.time_s - last.time_s)
 
 
 def to_tensor(

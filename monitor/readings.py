@@ -6,7 +6,7 @@ from itertools import islice
 
 from monitor.ahead import AHEAD
 from monitor.calibration import Calibration
-from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.clips import at_rate, cut_clips
 from monitor.model import Model
 from monitor.records import Clip, Frame, Reading
 from monitor.scoring import BATCH, score_clips
@@ -34,7 +34,7 @@ def readings_of(
         NotFittedError: If the model has learned nothing.
     """
     taken = at_rate(frames, model.rate_hz)
-    clips: Iterator[Clip] = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
+    clips: Iterator[Clip] = cut_clips(taken, model.detector.spec, model.rate_hz)
     readings = score_clips(clips, model.detector, batch=batch, maps=maps, most=most)
     if model.calibration is None:
         return readings

@@ -13,7 +13,7 @@ from math import ceil
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.clips import at_rate, cut_clips, gap_s
+from monitor.clips import at_rate, cut_clips
 from monitor.datasets import Video
 from monitor.evaluation.page import Picture
 from monitor.evaluation.pictures import MissedFrame, MissPicture
@@ -66,7 +66,7 @@ def look_at(video: Video, index: int, model: Model) -> Sight | None:
     thinning = ceil(rate_of(video) / model.rate_hz) if model.rate_hz else 1
     reach = thinning * spec.span + EARLIER_FRAMES
     frames = at_rate(video.frames(max(0, index - reach), index + reach), model.rate_hz)
-    clips = cut_clips(frames, spec, max_gap_s=gap_s(model.rate_hz))
+    clips = cut_clips(frames, spec, model.rate_hz)
     clip = min(clips, key=lambda clip: abs(clip.target.index - index), default=None)
     if clip is None:
         return None

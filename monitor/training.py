@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.spec import ClipSpec
 from monitor.ahead import ahead
 from monitor.alert_rule import AlertRule
-from monitor.clips import FASTER, at_rate, gap_s, prepared, to_tensor
+from monitor.clips import FASTER, Silences, at_rate, prepared, to_tensor
 from monitor.datasets import Video
 from monitor.errors import DataSetError
 from monitor.frame_cache import FrameCache, key_of
@@ -311,9 +311,9 @@ class ClipLoader:
         """The piece's frames, (N, C, H, W), parted where the clock leaps."""
         run: list[NDArray[np.uint8]] = []
         last_s: float | None = None
-        longest_s = gap_s(self._rate_hz)
+        silences = Silences(self._rate_hz)
         for frame in piece.frames(self._rate_hz):
-            if last_s is not None and not 0 <= frame.time_s - last_s <= longest_s:
+            if last_s is not None and not silences.spans(frame.time_s - last_s):
                 yield np.stack(run)
                 run = []
             run.append(prepared(frame, self._spec))

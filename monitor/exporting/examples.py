@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from models.spec import ClipSpec
 from monitor.apart import parted
-from monitor.clips import PEEKED, at_rate, cut_clips, gap_s, prepare
+from monitor.clips import PEEKED, at_rate, cut_clips, prepare
 from monitor.datasets import DataSet, Video
 from monitor.errors import DataSetError, SourceError
 from monitor.model import Model
@@ -143,7 +143,7 @@ def _clip(video: Video, start: int, stop: int, model: Model) -> Iterator[tuple[B
     """The first clip there, if there is one."""
     with closing(video.frames(start, stop)) as frames:
         taken = at_rate(frames, model.rate_hz)
-        clips = cut_clips(taken, model.detector.spec, max_gap_s=gap_s(model.rate_hz))
+        clips = cut_clips(taken, model.detector.spec, model.rate_hz)
         clip = next(clips, None)
     if clip is not None:
         labels = video.labels

@@ -46,7 +46,8 @@ class CameraWindow:
     ) -> None:
         self._ring = ring
         self._shape = spec.channels, *spec.size
-        self._cutter = ClipCutter(spec, GAP_FRAMES / rate_hz if rate_hz else gap_s(rate_hz))
+        longest_s = GAP_FRAMES / rate_hz if rate_hz else gap_s(rate_hz)
+        self._cutter = ClipCutter(spec, lambda step_s: 0 <= step_s <= longest_s)
         self._still = StillPlaces(include, exclude) if include or exclude else None
         self._sequence = ring.written  # what came before it was asked for is not missed
         self._recent: deque[Captured] = deque(maxlen=spec.delay + 1)  # the oldest is the target

@@ -12,7 +12,7 @@ from monitor.sources import resample
 from monitor.sources.late import Converter, GrayFrame
 
 SPEC = ClipSpec(length=3, stride=2, size=(4, 6), channels=1)
-NOTHING = np.zeros((0, 0, 3), np.uint8)
+NOTHING = np.zeros((8, 12, 3), np.uint8)
 
 
 def frame(index: int, time_s: float | None = None, epoch: int = 0) -> Frame:
@@ -55,8 +55,39 @@ def test_a_lost_frame_is_no_gap() -> None:
 def test_a_time_lapse_has_no_gaps() -> None:
     frames = [frame(i, 2.0 * i) for i in range(6)]
     assert list(cut_clips(frames, SPEC)) == []
-    assert len(list(cut_clips(frames, SPEC, max_gap_s=gap_s(0.5)))) == 2
+    assert len(list(cut_clips(frames, SPEC, 0.5))) == 2
     assert gap_s(25) == gap_s(None) == 1
+
+
+def clips_of(times_s: Iterable[float], rate_hz: float) -> list[float]:
+    """When the clips of such frames, for a model of that rate, are complete."""
+    return [clip.target.time_s for clip in cut_clips(timed(times_s), SPEC, rate_hz)]
+
+
+def test_no_clip_spans_three_lost_frames() -> None:
+    for lost, clips in ((2, 94), (3, 89), (8, 84)):
+        times_s = [i / 10 for i in range(100) if not 40 <= i < 40 + lost]
+        assert len(clips_of(times_s, 10)) == clips
+    found = clips_of([i / 10 for i in range(100) if not 40 <= i < 48], 10)
+    assert min(time_s for time_s in found if time_s > 4) == pytest.approx(5.2)
+
+
+@pytest.mark.parametrize("rate", [2, 4, 7, 10, 11])
+def test_a_source_slower_than_the_model_is_cut_by_its_own_steps(rate: float) -> None:
+    times_s = [i / rate for i in range(200)]
+    assert clips_of(times_s, 10) == times_s[4:]
+
+
+def test_jitter_and_single_lost_frames_part_nothing() -> None:
+    random = np.random.default_rng(0)
+    times_s = np.arange(2000) / 10 + random.normal(0, 0.025, 2000)
+    there = np.sort(times_s[random.random(2000) > 0.02])
+    assert len(clips_of(there, 10)) > 0.99 * len(there)
+
+
+def test_a_source_that_slows_down_is_cut_by_its_new_steps_soon() -> None:
+    times_s = np.cumsum([0.1] * 50 + [0.5] * 50).tolist()
+    assert len([time_s for time_s in clips_of(times_s, 10) if time_s > 5]) >= 35
 
 
 def test_shrinking_averages_and_luma_is_weighted() -> None:
@@ -85,7 +116,7 @@ def test_a_picture_of_one_channel_is_prepared_as_of_three(
 
 
 def test_a_batch_is_float_between_0_and_1() -> None:
-    clips = list(cut_clips(map(frame, (0, 51, 102, 153, 255)), SPEC, max_gap_s=99))
+    clips = list(cut_clips([frame(n, n / 255) for n in (0, 51, 102, 153, 255)], SPEC))
     batch = to_tensor([clip.frames for clip in clips])
     assert (batch.shape, batch.dtype) == ((1, 3, 1, 4, 6), torch.float32)
     assert batch[0, :, 0, 0, 0].tolist() == pytest.approx([0, 0.4, 1])
@@ -94,7 +125,7 @@ def test_a_batch_is_float_between_0_and_1() -> None:
 @pytest.mark.parametrize("stride", [1, 2])
 def test_sliding_clips_are_the_same_batch_as_clips_one_by_one(stride: int) -> None:
     spec = ClipSpec(3, stride, (4, 6), 1)
-    clips = list(cut_clips(map(frame, range(9)), spec, max_gap_s=99))
+    clips = list(cut_clips(map(frame, range(9)), spec))
     batch = to_tensor([clip.frames for clip in clips])
     alone = torch.cat([to_tensor([clip.frames]) for clip in clips])
     assert batch.shape == (len(clips), 3, 1, 4, 6)
