@@ -55,7 +55,7 @@ def learned(options: argparse.Namespace, cache: FrameCache | None) -> Detector:
     detector = new_detector(options.detector, options.preset, {}, data, seed=0)
     footage = find_footage(data, live=options.preset == "lite")
     loader = ClipLoader(
-        split_normal(footage.videos).fit,
+        split_normal(footage.videos, span=detector.spec.span, rate_hz=footage.rate_hz).fit,
         detector.spec,
         batch=getattr(detector.config, "batch", TRAINING_BATCH),
         shuffle_seed=0,

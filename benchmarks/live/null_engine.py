@@ -37,6 +37,7 @@ from monitor.live.messages import (
     Round,
     Scored,
 )
+from monitor.records import MapScale
 
 SPEC = ClipSpec(size=(90, 160), channels=1)
 RED_IS_ODD = 100.0  # of the score, per share of red pixels: 5 % red scores 6, the threshold is ~1.3
@@ -112,8 +113,9 @@ def _model(path: str) -> ModelLoaded:
     times_s = np.arange(len(noise)) / 2
     calibration = calibrate([Recording(noise, times_s)], AlertRule(), false_alarms_per_day=24)
     return ModelLoaded(
-        path, "0" * 32, "null", "nothing", 10.0, SPEC, 0.0, None, calibration.to_dict(), 0.5, "", 8
-    )
+        path, "0" * 32, "null", "nothing", 10.0, SPEC, 0.0, None, calibration.to_dict(),
+        MapScale(0.0, 0.5), "", 8,
+    )  # fmt: skip
 
 
 def clock_set_by(file: Path) -> Clock:

@@ -15,8 +15,7 @@ from monitor.errors import DataSetError, LabelError, SourceError, StoreError
 from monitor.evaluation.metrics import auroc_interval_by_class
 from monitor.records import Image
 from monitor.stills.apart import noted_of_stills
-from monitor.stills.gallery import worth_a_look
-from monitor.stills.judging import Judged, judged
+from monitor.stills.judging import judged
 from monitor.stills.maps import SIGMA, at_mask_size
 from monitor.stills.model import StillModel
 from monitor.stills.opening import open_stills
@@ -24,7 +23,7 @@ from monitor.stills.report import still_summary_lines
 from monitor.stills.results import read_still_scores
 from monitor.stills.scored import score_stills
 from monitor.stills.split import StillSplit
-from monitor.stills.still import Mask, Still, StillSet
+from monitor.stills.still import Mask, StillSet
 from tests.monitor.stills.learner import write_plates
 from tests.monitor.stills.sets import save
 from tests.monitor.stills.spots import plate, spots_model
@@ -373,20 +372,6 @@ def test_without_masks_pixel_figures_are_null(
     assert report.figures["pixel_auroc"] is None
     assert report.figures["pixel_smoothing_sigma"] is None
     assert any("there are no pixel masks" in text for text in report.texts("notes"))
-
-
-def test_what_is_worth_a_look() -> None:
-    def one(score: float, kind: str) -> Judged:
-        return Judged(Still(f"{kind}{score}", kind, kind != "good", plate), score)
-
-    found = [one(s, "good") for s in range(5)]
-    found += [one(s, "crack") for s in range(10, 20)] + [one(s, "dent") for s in (3.5, 12.5)]
-    looks = [(why.partition(",")[0], j.still.name) for why, j in worth_a_look(found)]
-    assert looks == [
-        ("defective", "dent3.5"), ("defective", "crack10"), ("defective", "crack11"),
-        ("normal", "good4"), ("normal", "good3"), ("normal", "good2"),
-        ("defective", "crack19"), ("defective", "dent12.5"), ("defective", "crack18"),
-    ]  # fmt: skip
 
 
 def test_terms_stand_in_a_table_of_their_own(data: StillSet, tmp_path: Path) -> None:

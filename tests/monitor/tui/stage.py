@@ -51,3 +51,8 @@ def text_of(app: Dashboard) -> str:
     """What stands on the screen, line by line."""
     strips = app.screen._compositor.render_strips(app.size)
     return "\n".join("".join(segment.text for segment in strip) for strip in strips)
+
+
+def toasts(app):
+    """What is told at the edge of the screen."""
+    return [one.message for one in app._notifications]

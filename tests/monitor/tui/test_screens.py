@@ -4,16 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from monitor.api.client import (
-    Denied,
-    EngineGone,
-    NotAnEngine,
-    OtherVersion,
-    Refused,
-    Unanswered,
-)
 from monitor.api.schema import Message, ScorePoint
-from monitor.errors import StoreError
 from monitor.tui.screens.alert import AlertScreen
 from monitor.tui.screens.alerts import AlertsScreen
 from monitor.tui.screens.ask import ChoiceScreen
@@ -21,11 +12,7 @@ from monitor.tui.screens.camera import CameraScreen
 from monitor.tui.screens.help import HelpScreen
 from monitor.tui.screens.live import LiveScreen
 from tests.monitor.tui.scripted import NOW, alert, busy_engine, camera, engine_status, scripted
-from tests.monitor.tui.stage import dashboard, play, settle, text_of, until
-
-
-def toasts(app):
-    return [one.message for one in app._notifications]
+from tests.monitor.tui.stage import dashboard, play, settle, text_of, toasts, until
 
 
 def test_the_first_look_says_who_alerts_since_when_and_how_bad():
@@ -68,30 +55,6 @@ def test_acknowledging_takes_one_key_and_undo_another():
         await pilot.press("u")
         await until(pilot, lambda: len(engine.said) == 2)
         assert engine.said[1][1].acknowledged is False
-
-    play(dashboard(busy_engine(12)), body)
-
-
-def test_what_was_said_to_an_engine_that_hangs_is_not_told_as_failed(monkeypatch):
-    async def body(app, pilot):
-        engine = app.links[0].engine
-        say = engine.say
-
-        async def hung(alert_id, said):
-            await say(alert_id, said)
-            raise Unanswered("no answer: it may be done all the same")
-
-        monkeypatch.setattr(engine, "say", hung)
-        monkeypatch.setattr("monitor.tui.state.desk.AGAIN_S", 0.01)
-        await pilot.press("2")
-        await settle(app, pilot)
-        await pilot.press("t")
-        await until(pilot, lambda: any("it may be done all the same" in t for t in toasts(app)))
-        assert any(t.endswith("(u takes it back)") for t in toasts(app))
-        await until(pilot, lambda: app.desk.rows[0].alert.label == "true")
-        monkeypatch.setattr(engine, "say", say)
-        await pilot.press("u")
-        await until(pilot, lambda: engine.known[app.desk.rows[0].alert.id].label is None)
 
     play(dashboard(busy_engine(12)), body)
 
@@ -316,53 +279,6 @@ def test_help_is_of_what_has_the_focus():
         assert "searches in camera" in " ".join(text_of(app).split())
 
     play(dashboard(busy_engine(6)), body, (100, 40))
-
-
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (Refused("the engine is not ready yet: it is brought up", 503), "nothing need be done"),
-        (Denied("the token is wrong"), "the token is wrong; trying again"),
-        (OtherVersion("7", "http://x"), "speaks API 7"),
-        (NotAnEngine("http://x answers, but is no oddwatch engine"), "is no oddwatch engine"),
-    ],
-)
-def test_an_engine_that_cannot_be_followed_is_one_line(error, said):
-    async def body(app, pilot):
-        assert said in text_of(app)
-        await pilot.press("2", "3", "4", "1", "enter", "a", "m")
-
-    engine = scripted()
-    engine.refusal = error
-    play(dashboard(engine), body)
-
-
-def test_a_lost_engine_is_told_and_found_again():
-    async def body(app, pilot):
-        engine, site = app.links[0].engine, app.fleet.sites[0]
-        await engine.later.put(EngineGone("the engine has stopped"))
-        await until(pilot, lambda: site.link == "lost")
-        app.screen.repaint()
-        await pilot.pause()
-        assert "engine lost at 14:02:31, trying again" in text_of(app)
-        assert "no engine" in text_of(app)
-        await until(pilot, lambda: site.link == "live")
-        app.screen.repaint()
-        await pilot.pause()
-        assert "engine lost" not in text_of(app)
-
-    play(dashboard(busy_engine(6)), body)
-
-
-def test_an_engine_that_says_no_costs_a_line():
-    async def body(app, pilot):
-        engine = app.links[0].engine
-        engine.refusal = StoreError("the store is read-only")
-        await pilot.press("a")
-        await until(pilot, lambda: "the store is read-only" in toasts(app))
-        assert app.fleet.newest()[0].alert.acknowledged_at is None
-
-    play(dashboard(busy_engine(12)), body)
 
 
 ODD = (
