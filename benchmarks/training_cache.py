@@ -17,9 +17,10 @@ import torch
 
 from models.detector import Budget, Detector
 from monitor.datasets import open_data
+from monitor.footage import find_footage
 from monitor.frame_cache import FrameCache
-from monitor.pipeline import TRAINING_BATCH, find_footage, new_detector, split_normal
-from monitor.training import POOL_BYTES, ClipLoader
+from monitor.pipeline import TRAINING_BATCH, new_detector
+from monitor.training import POOL_BYTES, ClipLoader, split_normal
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from monitor.datasets import DataSet, Video
 from monitor.errors import DataSetError
 from monitor.footage import readable
-from monitor.training import Segment, whole_segments
+from monitor.training import Segment, Split, split_normal, whole_segments
 
 log = logging.getLogger(__name__)
 
@@ -28,22 +28,56 @@ class Parts:
     apart: tuple[Segment, ...]  # nothing but perhaps thresholds
 
 
-def learned_of(segments: Iterable[Segment], earlier: Mapping[str, Any] | None = None) -> Stretches:
-    """What is noted of the segments that a model learns from, by the place of their videos.
+def noted_of(parts: Split, earlier: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What is noted of a split that a model learns by: stretches by the place of their videos.
 
-    With what its earlier provenance notes, where it goes on learning.
+    With what its earlier provenance notes, where it goes on learning. What it learned from is what
+    networks or scales come from; the digests tell copies.
     """
-    noted: Stretches = (earlier or {}).get("learned", {})
-    found = {place: list(stretches) for place, stretches in noted.items()}
+    before = earlier or {}
+    return {
+        "learned": _noted((*parts.fit, *parts.held_out), before.get("learned", {})),
+        "held_out": _noted(parts.held_out, before.get("held_out", {})),
+        "kept_apart": _noted(parts.calibration, before.get("kept_apart", {})),
+        "contents": _contents(
+            (*parts.fit, *parts.held_out, *parts.calibration), before.get("contents", {})
+        ),
+    }
+
+
+def split_again(
+    videos: Sequence[Video], earlier: Mapping[str, Any], *, span: int, rate_hz: float | None
+) -> Split:
+    """The split of a training that goes on: frames stay in their part, new videos are parted.
+
+    What a video has grown by is learned from. Of a model that does not note its parts all is parted
+    anew. Raises as `split_normal`.
+    """
+    if "kept_apart" not in earlier:
+        return split_normal(videos, span=span, rate_hz=rate_hz)
+    held_out, kept, contents = (earlier[name] for name in ("held_out", "kept_apart", "contents"))
+    learned = earlier["learned"]
+    new = [one for one in videos if not _stretches(one, learned, contents)]
+    new = [one for one in new if not _stretches(one, kept, contents)]
+    parts = split_normal(new, span=span, rate_hz=rate_hz) if new else Split((), (), ())
+    fit, scaled, calibration = ([*part] for part in vars(parts).values())
+    for segment in whole_segments([one for one in videos if one not in new]):
+        own = [_stretches(segment.video, note, contents) for note in (held_out, kept)]
+        fit += _beside(segment, _united(own[0] + own[1]))
+        scaled += _within(segment, own[0])
+        calibration += _within(segment, own[1])
+    return Split(tuple(fit), tuple(scaled), tuple(calibration))
+
+
+def _noted(segments: Iterable[Segment], before: Stretches) -> Stretches:
+    found = {place: list(stretches) for place, stretches in before.items()}
     for segment in segments:
         found.setdefault(_place(segment.video), []).append([segment.start, segment.stop])
     return {place: _united(stretches) for place, stretches in found.items()}
 
 
-def contents_of(segments: Iterable[Segment], earlier: Mapping[str, Any] | None = None) -> Contents:
-    """What is noted beside, to know copies of the videos; as `learned_of`."""
-    noted: Contents = (earlier or {}).get("contents", {})
-    found = {digest: set(places) for digest, places in noted.items()}
+def _contents(segments: Iterable[Segment], before: Contents) -> Contents:
+    found = {digest: set(places) for digest, places in before.items()}
     for segment in segments:
         if segment.video.digest is not None:
             found.setdefault(segment.video.digest, set()).add(_place(segment.video))
@@ -78,10 +112,9 @@ def parted(provenance: Mapping[str, Any], data: DataSet) -> Parts:
     noted, contents = provenance.get("learned", {}), provenance.get("contents", {})
     whole = whole_segments(readable(_normal(data), []))
     learned = tuple(
-        replace(segment, start=start, stop=min(stop, segment.stop))
+        piece
         for segment in whole
-        for start, stop in _stretches(segment.video, noted, contents)
-        if start < segment.stop
+        for piece in _within(segment, _stretches(segment.video, noted, contents))
     )
     return Parts(learned, apart_of(whole, noted, contents))
 
@@ -106,6 +139,13 @@ def warn_of_no_note(provenance: Mapping[str, Any]) -> None:
             "the model is of an earlier version, which did not note what it learned from: nothing "
             "can be left out here; name what it did not learn from, or train it again"
         )
+
+
+def _within(segment: Segment, stretches: list[list[int]]) -> Iterator[Segment]:
+    """What it has of the stretches."""
+    for start, stop in stretches:
+        if start < segment.stop:
+            yield replace(segment, start=start, stop=min(stop, segment.stop))
 
 
 def _beside(segment: Segment, stretches: list[list[int]]) -> Iterator[Segment]:

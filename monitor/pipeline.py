@@ -16,7 +16,7 @@ import numpy as np
 
 from models.steps import Budget, Log, silent
 from monitor.alert_rule import AlertRule, unbroken
-from monitor.apart import apart_of, contents_of, learned_of, parted
+from monitor.apart import apart_of, noted_of, parted, split_again
 from monitor.calibration import Recording, calibrate
 from monitor.clips import gap_s
 from monitor.datasets import DataSet
@@ -37,7 +37,6 @@ from monitor.training import (
     Split,
     count_frames,
     longest_taken,
-    split_normal,
     thinned,
 )
 
@@ -137,15 +136,13 @@ def train_model(  # noqa: PLR0913
     if path is not None:
         check_writable(path)
     footage = at_learned_rate(find_footage(data, rate_hz, live=preset == "lite"), earlier)
-    span = detector.spec.span
-    parts = split_normal(footage.videos, span=span, rate_hz=footage.rate_hz)
+    parts = split_again(
+        footage.videos, earlier or {}, span=detector.spec.span, rate_hz=footage.rate_hz
+    )
     _check_length(parts, detector, footage.rate_hz)
     model = Model(detector, preset, None, _provenance(data, footage, parts, seed))
-    model.provenance |= {
-        "learned": (learned := learned_of((*parts.fit, *parts.held_out), earlier)),
-        "contents": (contents := contents_of((*parts.fit, *parts.held_out), earlier)),
-        "false_alarms_per_day": false_alarms_per_day,  # for one that is left half-way
-    }
+    model.provenance |= (noted := noted_of(parts, earlier))
+    model.provenance["false_alarms_per_day"] = false_alarms_per_day  # for one that is left half-way
     keeper = Keeper(model.provenance, path, lambda place: save_model(model, place), log)
     _fit(model, parts, budget, seed, keeper, cache)
     if not ranks.is_first():
@@ -154,7 +151,7 @@ def train_model(  # noqa: PLR0913
         save_model(model, path)
         unfinished(path).unlink(missing_ok=True)
     try:
-        apart = apart_of(parts.calibration, learned, contents)
+        apart = apart_of(parts.calibration, noted["learned"], noted["contents"])
         model, recordings = _calibrated(model, apart, false_alarms_per_day, progress)
         model = _raised(model, recordings, (*parts.fit, *parts.held_out), progress)
     except CalibrationError as error:

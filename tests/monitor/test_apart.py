@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.apart import apart_of, contents_of, has_learned_from, learned_of, parted
+from monitor.apart import apart_of, has_learned_from, noted_of, parted, split_again
 from monitor.datasets import DataSet, open_data
 from monitor.errors import DataSetError
-from monitor.training import Segment, split_normal, whole_segments
+from monitor.training import Segment, Split, split_normal, whole_segments
 from tests.monitor.footage import write_clip, write_set
 
 
 def provenance(data: DataSet) -> dict[str, Any]:
-    parts = split_normal(data.train)
-    segments = (*parts.fit, *parts.held_out)
-    return {"learned": learned_of(segments), "contents": contents_of(segments)}
+    return noted_of(split_normal(data.train))
+
+
+def learned_of(*segments: Segment) -> dict[str, Any]:
+    noted: dict[str, Any] = noted_of(Split(segments, (), ()))["learned"]
+    return noted
 
 
 def names(segments: tuple[Segment, ...]) -> list[str]:
@@ -88,7 +91,7 @@ def test_a_copy_of_one_video_is_known_by_a_part_of_it(tmp_path: Path) -> None:
     shutil.copytree(tmp_path / "door", tmp_path / "gate")
     ends = [(s.start, s.stop) for s in parted(facts, open_data(tmp_path / "gate")).apart]
     assert ends == [(s.start, s.stop) for s in split_normal(data.train).calibration]
-    noted = contents_of(whole_segments(open_data(tmp_path / "gate").train), facts)
+    noted = noted_of(split_normal(open_data(tmp_path / "gate").train), facts)["contents"]
     assert list(noted.values()) == [[str(tmp_path / "door"), str(tmp_path / "gate")]]
 
 
@@ -113,13 +116,50 @@ def test_of_a_set_that_has_grown_the_new_is_apart(root: Path) -> None:
     assert sorted(names(parted(facts, open_data(root)).apart)) == ["07", "0a"]
 
 
+def split_on(root: Path, facts: dict[str, Any]) -> dict[str, list[tuple[str, int, int]]]:
+    parts = split_again(open_data(root).train, facts, span=1, rate_hz=None)
+    return {
+        name: sorted((Path(s.video.path).name, s.start, s.stop) for s in part)
+        for name, part in vars(parts).items()
+    }
+
+
+def test_a_training_that_goes_on_leaves_every_frame_in_its_part(root: Path) -> None:
+    facts = provenance(open_data(root))
+    before = split_on(root, {})
+    assert split_on(root, facts) == before
+    write_clip(root / "training" / "frames" / "0a", 40, seed=20)
+    after = split_on(root, facts)
+    for name, part in before.items():
+        assert set(part) < set(after[name])
+    new = {name: set(after[name]) - set(part) for name, part in before.items()}
+    assert new == {
+        "fit": {("0a", 0, 23)},
+        "held_out": {("0a", 23, 28)},
+        "calibration": {("0a", 28, 40)},
+    }
+
+
+def test_what_a_video_has_grown_by_is_learned(tmp_path: Path) -> None:
+    write_clip(tmp_path / "door", 20, seed=1)
+    facts = provenance(open_data(tmp_path / "door"))
+    before = split_on(tmp_path / "door", facts)
+    for index in range(20, 25):
+        shutil.copy(tmp_path / "door" / "000.jpg", tmp_path / "door" / f"{index:03d}.jpg")
+    after = split_on(tmp_path / "door", facts)
+    assert set(after["fit"]) == {*before["fit"], ("door", 20, 25)}
+    assert [after[name] for name in ("held_out", "calibration")] == [
+        before[name] for name in ("held_out", "calibration")
+    ]
+
+
 def test_what_an_earlier_training_learned_from_stays_noted(root: Path) -> None:
     facts = provenance(open_data(root))
     write_clip(root / "training" / "frames" / "0a", 3, seed=20)
-    parts = split_normal(open_data(root).train)
-    noted = learned_of((*parts.fit, *parts.held_out), facts)
+    anew = split_normal(open_data(root).train)  # as of a model that does not note its parts
+    noted = noted_of(anew, {"learned": facts["learned"]})["learned"]
     assert len(noted) == 10
-    assert apart_of(parts.calibration, noted) == ()  # learned from, before the set grew
+    assert apart_of(anew.calibration, noted) == ()  # learned from, before the set grew
     assert names(parted({"learned": noted}, open_data(root)).apart) == []
 
 
@@ -127,7 +167,7 @@ def test_stretches_are_united_and_what_is_between_them_is_apart(tmp_path: Path) 
     write_clip(tmp_path / "door", 20, seed=1)
     (whole,) = whole_segments(open_data(tmp_path / "door").train)
     parts = [replace(whole, start=a, stop=b) for a, b in ((12, 30), (2, 5), (4, 8), (8, 9))]
-    noted = learned_of(parts)
+    noted = learned_of(*parts)
     assert list(noted.values()) == [[[2, 9], [12, 30]]]
     assert [(s.start, s.stop) for s in apart_of([whole], noted)] == [(0, 2), (9, 12)]
     late = replace(whole, start=4, stop=11)

@@ -160,6 +160,7 @@ def test_the_footer_has_room_for_what_a_replay_does_and_none_for_what_it_refuses
             for key in keys:
                 await pilot.press(key)
                 await settle(app, pilot)
+            await until(pilot, lambda: "q Quit" in text_of(app).splitlines()[-1])
             footer = text_of(app).splitlines()[-1]
             told = ("space Play", ", Back", ". On", "] Next alert")[:others]
             for part in (*(told if keys != ("2",) else told[::3]), "? Help", "q Quit"):
