@@ -51,22 +51,50 @@ def split_again(
     """The split of a training that goes on: frames stay in their part, new videos are parted.
 
     What a video has grown by is learned from. Of a model that does not note its parts all is parted
-    anew. Raises as `split_normal`.
+    anew.
+
+    Raises:
+        DataSetError: If all videos of a part are gone, or as `split_normal`.
     """
     if "kept_apart" not in earlier:
         return split_normal(videos, span=span, rate_hz=rate_hz)
-    held_out, kept, contents = (earlier[name] for name in ("held_out", "kept_apart", "contents"))
-    learned = earlier["learned"]
-    new = [one for one in videos if not _stretches(one, learned, contents)]
-    new = [one for one in new if not _stretches(one, kept, contents)]
+    held_out, kept = earlier["held_out"], earlier["kept_apart"]
+    placed = {video.path: _place_in(video, earlier) for video in videos}
+    new = [video for video in videos if placed[video.path] is None]
     parts = split_normal(new, span=span, rate_hz=rate_hz) if new else Split((), (), ())
     fit, scaled, calibration = ([*part] for part in vars(parts).values())
-    for segment in whole_segments([one for one in videos if one not in new]):
-        own = [_stretches(segment.video, note, contents) for note in (held_out, kept)]
+    for segment in whole_segments([one for one in videos if placed[one.path] is not None]):
+        place = placed[segment.video.path] or ""
+        own = [note.get(place, []) for note in (held_out, kept)]
         fit += _beside(segment, _united(own[0] + own[1]))
         scaled += _within(segment, own[0])
         calibration += _within(segment, own[1])
-    return Split(tuple(fit), tuple(scaled), tuple(calibration))
+    split = Split(tuple(fit), tuple(scaled), tuple(calibration))
+    _check_left(split)
+    return split
+
+
+def _place_in(video: Video, earlier: Mapping[str, Any]) -> str | None:
+    """Where the model knew it: there, or as what it is a copy of; None: it is new."""
+    known = earlier["learned"].keys() | earlier["kept_apart"].keys()
+    if (place := _place(video)) in known:
+        return place
+    copies = earlier["contents"].get(video.digest, []) if earlier["contents"] else []
+    return next((copy for copy in copies if copy in known), None)
+
+
+def _check_left(split: Split) -> None:
+    words = {
+        "fit": "to learn from",
+        "held_out": "for the scale of errors",
+        "calibration": "to set a threshold on",
+    }
+    for part, what in words.items():
+        if not getattr(split, part):
+            raise DataSetError(
+                f"no video is left {what} of those that were chosen for it when the model began "
+                "to learn: put them back, add others, or train it anew"
+            )
 
 
 def _noted(segments: Iterable[Segment], before: Stretches) -> Stretches:

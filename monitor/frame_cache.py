@@ -30,7 +30,7 @@ Frames = NDArray[np.uint8]  # (N, C, H, W)
 
 log = logging.getLogger(__name__)
 
-FORMAT, VERSION = "oddwatch frames", 5  # of the layout, and of how frames are made
+FORMAT, VERSION = "oddwatch frames", 6  # of the layout, and of how frames are made
 SUFFIX, PART = ".frames", ".part"
 MOST_BYTES = 10 * 10**9  # eleven hours of one camera at the size and rate of `lite`
 LEFT_S = 3600.0  # since a partial file was written to; then whoever wrote it was killed

@@ -94,7 +94,8 @@ def split_normal(videos: Sequence[Video], *, span: int = 1, rate_hz: float | Non
         raise DataSetError("there is no normal footage to learn from; expected training videos")
     whole = whole_segments(videos)
     by_video = _by_video(whole, span, rate_hz)
-    return by_video if _is_fair(by_video) else _by_time(whole)
+    learns = longest_taken(by_video.fit, rate_hz) >= span
+    return by_video if learns and _is_fair(by_video) else _by_time(whole)
 
 
 def whole_segments(videos: Sequence[Video]) -> list[Segment]:

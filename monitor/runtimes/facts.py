@@ -157,6 +157,7 @@ SPEC: Expected = {
 TEXTS = ("a list of texts", _is_texts)
 OVER_0 = ("a number over 0", _is_over_0)
 FINITE = ("a finite number", _is_finite)
+FOOTAGE = ("stretches of videos or names of pictures", _is_learned)
 PROVENANCE: Expected = {  # what is computed with, where it is there
     "source_size": ("height and width, whole numbers from 1", _is_size),
     "source_shapes": (
@@ -167,8 +168,9 @@ PROVENANCE: Expected = {  # what is computed with, where it is there
     "map_usual": FINITE,
     "map_high": FINITE,
     "raised_by": OVER_0,
-    "learned": ("stretches of videos or names of pictures", _is_learned),
+    **dict.fromkeys(("folder_rate_hz", "calibrated_folder_rate_hz"), OVER_0),
+    **dict.fromkeys(("learned", "held_out", "kept_apart"), FOOTAGE),
     "contents": ("lists of places by what lies there", _is_contents),
-    **dict.fromkeys(("held_out", "kept_apart", "notes"), TEXTS),
+    "notes": TEXTS,
     **dict.fromkeys(("data", "layout", "calibrated_on", "calibrated_layout"), TEXT),
 }

@@ -140,6 +140,24 @@ def test_a_training_that_goes_on_leaves_every_frame_in_its_part(root: Path) -> N
     }
 
 
+def test_a_copy_within_the_set_moves_no_original(root: Path) -> None:
+    frames = root / "training" / "frames"
+    shutil.rmtree(frames / "07")
+    shutil.copytree(frames / "00", frames / "07")  # learned from, and kept apart
+    facts = provenance(open_data(root))
+    assert split_on(root, facts) == split_on(root, {})
+
+
+def test_a_part_whose_videos_are_gone_is_said_before_anything_is_learned(root: Path) -> None:
+    facts = provenance(open_data(root))
+    shutil.rmtree(root / "training" / "frames" / "07")
+    with pytest.raises(DataSetError, match="no video is left to set a threshold on of those"):
+        split_on(root, facts)
+    for index in range(8):  # new ones, of which the part gets its share
+        write_clip(root / "training" / "frames" / f"n{index}", 3, seed=50 + index)
+    assert [name for name, *_ in split_on(root, facts)["calibration"]] == ["n7"]
+
+
 def test_what_a_video_has_grown_by_is_learned(tmp_path: Path) -> None:
     write_clip(tmp_path / "door", 20, seed=1)
     facts = provenance(open_data(tmp_path / "door"))
