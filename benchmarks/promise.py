@@ -11,6 +11,7 @@ the footage was too little to tell.
 
 import argparse
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -87,9 +88,13 @@ def learned(data: DataSet) -> tuple[Model, Sequence[Video], Sequence[Video]]:
 
 def given(data: DataSet, path: Path) -> tuple[Model, Sequence[Video], Sequence[Video]]:
     """Clips that training kept apart. Scales of the scores come from those that judge."""
-    parts = split_normal(data.train)
+    model = load_model(path)
+    span, rate_hz = model.detector.spec.span, model.rate_hz
+    parts = split_normal(data.train, span=span, rate_hz=rate_hz)
     kept = [[segment.video for segment in part] for part in (parts.calibration, parts.held_out)]
-    return load_model(path), kept[0], kept[1]
+    if {video.path for video in kept[0]} & {segment.video.path for segment in parts.fit}:
+        sys.exit("of these videos parts were learned from: give a set of eight or more")
+    return model, kept[0], kept[1]
 
 
 def scored(video: Video, model: Model) -> Recording:

@@ -85,7 +85,8 @@ def bench(model: Model | StillModel | None, video: Path, *, exports: bool = True
     Raises:
         SourceError: If the video cannot be read.
     """
-    with open_source(str(video)) as source:
+    folder_rate_hz = model.provenance.get("folder_rate_hz") if model else None
+    with open_source(str(video), folder_rate_hz=folder_rate_hz) as source:
         with closing(source.frames()) as stream:
             decode, frames = _decode(stream)
         if not frames:
@@ -249,7 +250,7 @@ def _exports(model: Model | StillModel, clips: Sequence[Clip]) -> Iterator[Expor
 
 
 def _end_to_end(model: Model, video: Path) -> Cost:
-    with open_source(str(video)) as source:
+    with open_source(str(video), folder_rate_hz=model.folder_rate_hz) as source:
         runtime_of(model.detector, lanes_of(model.detector))  # made before the clock starts
         frames, wall, cpu = 0, time.perf_counter(), time.process_time()
         until = wall + 2 * LONGEST_S

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_GAP_S = 1.0  # a longer silence within a clip would look like a leap of everything in it
-LOST_FRAMES = 3.5  # steps: two frames that are lost are made up for, three are a leap
+LOST_STEPS = 2.5  # of a clock: one frame that is lost is made up for, two are a leap
 GAP_FRAMES = 3.0  # of a slow source: a time lapse of a frame every two seconds has no gaps
 PEEKED = 16  # frames by which a source's rate is told; with them a clip is late once, not ever
 FASTER = 1.2  # a source so many times faster than the model learned is thinned; less is not seen
@@ -131,13 +131,13 @@ def _planes(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 class Silences:
     """Tells of each step of a source's clock whether a clip may span it.
 
-    Not where over two frames are lost, of the rate that a model learned or of the source's own
+    Not where more than one frame is lost, of the rate that a model learned or of the source's own
     usual one if that is slower: to the model all in the clip would leap. `gap_s` is the most.
     """
 
     def __init__(self, rate_hz: float | None) -> None:
         self._most_s = gap_s(rate_hz)
-        self._least_s = self._most_s if not rate_hz else LOST_FRAMES / rate_hz
+        self._least_s = self._most_s if not rate_hz else LOST_STEPS / rate_hz
         self._steps_s: deque[float] = deque(maxlen=PEEKED - 1)
 
     def spans(self, step_s: float) -> bool:
@@ -146,7 +146,7 @@ class Silences:
             return False
         usual_s = sorted(self._steps_s)[len(self._steps_s) // 2] if self._steps_s else self._most_s
         self._steps_s.append(step_s)
-        return step_s <= min(self._most_s, max(self._least_s, LOST_FRAMES * usual_s))
+        return step_s <= min(self._most_s, max(self._least_s, LOST_STEPS * usual_s))
 
 
 def cut_clips(

@@ -28,6 +28,7 @@ from monitor.sources import Source
 from monitor.sources.video import VideoFile
 from monitor.store import Store
 
+FASTEST_HZ = 60.0  # of which a model takes a share, where a slower source comes to such a pace
 FRAME_BYTES = 256 * 2**20  # of frames on their way through; 95 of 720p, 10 of 4K
 MISSING_END_S = 1.0  # of a file: less is a last frame that was not flushed, more a broken file
 SLOWER = 0.8  # of the model's rate; the same step takes a fifth longer, as at resampling
@@ -196,7 +197,8 @@ class _Flow:
         self.batch = 1 if source.live else min(BATCH, held // 2)
         self.ahead = 0 if source.live else min(AHEAD, held - self.batch)
         clips = self.ahead + self.batch + model.detector.spec.span + 2
-        self._kept: deque[Frame] = deque(maxlen=clips * (per_clip + 1))
+        fastest = max(per_clip, ceil(FASTEST_HZ / learned)) if learned else 1  # its pace may change
+        self._kept: deque[Frame] = deque(maxlen=clips * (fastest + 1))
         self._error = ""
         self._last: Frame | None = None
         self.count = 0

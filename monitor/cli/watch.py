@@ -126,9 +126,9 @@ def watch(
     )
     with ExitStack() as held:
         held.enter_context(quiet_sources())
-        opened = _open_all(sources, held)
         trained = load_model(model, device)
         trained.calibrated()
+        opened = _open_all(sources, trained.folder_rate_hz, held)
         choose_runtime(trained.detector, runtime)
         kept = held.enter_context(_open_store(place, out))
         teller = JsonTeller() if as_json else TextTeller(place, out)
@@ -202,11 +202,15 @@ def _parse_origin(origin: str | None) -> datetime | None:
     return parse_time(origin)
 
 
-def _open_all(sources: Sequence[str], held: ExitStack) -> dict[str, "Source"]:
+def _open_all(
+    sources: Sequence[str], folder_rate_hz: float | None, held: ExitStack
+) -> dict[str, "Source"]:
     """All sources under the names that alerts know them by; a missing one is found at once."""
     from monitor.sources import open_source
 
-    opened = [held.enter_context(open_source(source)) for source in sources]
+    opened = [
+        held.enter_context(open_source(source, folder_rate_hz=folder_rate_hz)) for source in sources
+    ]
     if len(opened) > 1 and any(source.live for source in opened):
         raise UsageError(
             "several sources with a camera among them: this version watches one camera at a time; "

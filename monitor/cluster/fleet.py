@@ -80,12 +80,12 @@ class Fleet:
         Raises:
             ClusterError: Nothing runs there, or a node does not say that its engine has ended.
         """
-        agents = self._agents()
-        coordinator = self._find() if agents else self._coordinator()
+        coordinator = self._find() if self._agents() else self._coordinator()
         if coordinator is not None:
             with suppress(ClusterError):  # one that hangs would start agents once it does not
                 self._ask(coordinator.end.remote())
             self._ray.kill(coordinator)
+        agents = self._agents()  # with those that it started until then
         silent = self._stop(agents)
         for agent in agents:
             self._ray.kill(agent)

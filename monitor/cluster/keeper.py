@@ -10,6 +10,7 @@ What stands in FOLDER/keeper.json is for itself, and holds from when it is writt
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ import psutil
 from monitor.cluster.asking import Asking, resolved
 from monitor.cluster.reports import EngineState
 from monitor.cluster.whereabouts import told_url
+from monitor.errors import MonitorError
 from monitor.files import write_atomically
 from monitor.store_place import engine_of
 
@@ -37,6 +39,8 @@ RELOAD_S = 60.0  # till a file that was refused is told again: the cause may lie
 SERVED_S = 10.0  # an engine that answered so long is well; how earlier ones ended is forgotten
 TAIL_BYTES, LONGEST_LINE = 8192, 400  # of the engine's log; characters
 STOP_S = 30.0  # an engine writes everything within 15 s, then it is killed
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +229,11 @@ def main(folder: Path) -> int:
         signal.signal(number, lambda *_: ending.set())
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     while not ending.wait(STEP_S) and not (folder / ENDED).exists():
-        with contextlib.suppress(OSError, ValueError):  # away, or by another hand
-            if (text := (folder / "keeper.json").read_text()) != noted:
-                forwarding, noted = _take(keeper, json.loads(text), forwarding), text
+        with contextlib.suppress(OSError):  # away
+            text, before = (folder / "keeper.json").read_text(), noted
+            noted = text
+            if text != before:
+                forwarding = _taken(keeper, text, forwarding)
         keeper.step(time.monotonic(), refused=asking.refused)
         _tell(keeper, asking, forwarding)
     keeper.stop()
@@ -241,15 +247,23 @@ def main(folder: Path) -> int:
 
 def _take(keeper: Keeper, told: dict[str, Any], before: _Forwarding | None) -> _Forwarding | None:
     """Go by what it is told; a step that hangs in the database of before is not waited for."""
+    command, store = list(told["command"]), resolved(told["store"], "store")
+    forwarding = _Forwarding(keeper, told | {"store": store}) if store else None
     if before is not None:
         before.ending.set()
-    keeper.command = told["command"]
-    store = resolved(told["store"], "store")
-    if not store:
-        return None
-    forwarding = _Forwarding(keeper, told | {"store": store})
-    forwarding.start()
+    keeper.command = command
+    if forwarding is not None:
+        forwarding.start()
     return forwarding
+
+
+def _taken(keeper: Keeper, text: str, before: _Forwarding | None) -> _Forwarding | None:
+    """As `_take`; what another hand has written wrong changes nothing, and stands in the log."""
+    try:
+        return _take(keeper, json.loads(text), before)
+    except (ValueError, KeyError, TypeError, MonitorError) as error:
+        log.warning("keeper.json is not obeyed: %r", error)
+        return before
 
 
 def _tell(keeper: Keeper, asking: Asking, forwarding: _Forwarding | None) -> None:

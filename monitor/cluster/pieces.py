@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from monitor.clips import GAP_FRAMES, LOST_FRAMES, MAX_GAP_S, at_rate
+from monitor.clips import GAP_FRAMES, LOST_STEPS, MAX_GAP_S, at_rate
 from monitor.computed import Computed
 from monitor.datasets import Video
 from monitor.files import write_atomically
@@ -107,7 +107,7 @@ def _taken(video: Video, model: Model) -> NDArray[np.int64] | None:
         return None
     stubs = (Frame(NO_IMAGE, index, source.time_s(index)) for index in range(count))
     taken = list(at_rate(stubs, model.rate_hz))
-    longest_s = min(MAX_GAP_S, LOST_FRAMES / model.rate_hz) if model.rate_hz else MAX_GAP_S
+    longest_s = min(MAX_GAP_S, LOST_STEPS / model.rate_hz) if model.rate_hz else MAX_GAP_S
     if any(after.time_s - before.time_s > longest_s for before, after in pairwise(taken)):
         return None
     return np.array([frame.index for frame in taken], np.int64)

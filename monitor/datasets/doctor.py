@@ -161,7 +161,9 @@ def _too_little(found: DataSet, room: Rooms) -> Iterator[Finding]:
         )
         yield Finding("warning", text, str(found.root))
     if short:
-        frames = min(one.frames for one in rooms.values())
+        frames = min(
+            rooms[clip].frames for name, clip in CLIPS.items() if clip > rooms[clip].frames
+        )
         text = (
             f"of the normal footage an eighth is held out, which leaves {frames} frames at once: "
             f"too few for the clips of {', '.join(short)}; record more to train these"

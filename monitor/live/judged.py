@@ -5,8 +5,8 @@ Told of models, frames and scores; knows nothing of connections or of what the p
 
 from dataclasses import dataclass
 
+from monitor.clips import LOST_STEPS
 from monitor.live.messages import ModelLoaded
-from monitor.live.window import GAP_FRAMES
 from monitor.records import same_shape
 
 LATE_S = 30.0  # beyond what was asked for; shedding load comes first
@@ -78,7 +78,7 @@ class Judged:
         if self._frames < FEWEST or span_s <= LATE_S + turn_s:
             return
         apart_s = span_s / (self._frames - 1)
-        if rate_hz and apart_s > GAP_FRAMES / rate_hz:
+        if rate_hz and apart_s > LOST_STEPS / rate_hz:
             self.too_few = (
                 f"frames come every {apart_s:.1f} s, the model learned at {rate_hz:g} per second: "
                 "too few to be judged by it; set the camera faster, or train a model for it"

@@ -14,13 +14,12 @@ from numpy.typing import NDArray
 from models.spec import ClipSpec
 from monitor.capture.records import Captured
 from monitor.capture.ring import Ring
-from monitor.clips import ClipCutter, gap_s
+from monitor.clips import LOST_STEPS, ClipCutter, gap_s
 from monitor.live.masks import weight_of
 from monitor.records import Clip, Frame, Image
 
 Polygons = Sequence[Sequence[tuple[float, float]]]
 
-GAP_FRAMES = 2.5  # of the model's rate: where more are missing, the clip would show a leap
 BACKGROUND_SHARE = 0.02  # of each frame: at 10 per second what is excluded follows in 5 s
 
 
@@ -46,7 +45,7 @@ class CameraWindow:
     ) -> None:
         self._ring = ring
         self._shape = spec.channels, *spec.size
-        longest_s = GAP_FRAMES / rate_hz if rate_hz else gap_s(rate_hz)
+        longest_s = LOST_STEPS / rate_hz if rate_hz else gap_s(rate_hz)
         self._cutter = ClipCutter(spec, lambda step_s: 0 <= step_s <= longest_s)
         self._still = StillPlaces(include, exclude) if include or exclude else None
         self._sequence = ring.written  # what came before it was asked for is not missed

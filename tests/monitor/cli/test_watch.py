@@ -109,7 +109,7 @@ def test_a_source_that_breaks_off_is_a_failure(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     camera = Scripted(9.5, breaks="camera: stopped after 95 frames")
-    monkeypatch.setattr(monitor.sources, "open_source", lambda _: camera)
+    monkeypatch.setattr(monitor.sources, "open_source", lambda _, **__: camera)
     answer = call(capsys, *WATCH, "rtsp://camera/stream")
     assert (answer.status, answer.err) == (1, "oddwatch: camera: stopped after 95 frames\n")
     assert "  END  " in answer.out
@@ -132,7 +132,7 @@ class Signalled(Scripted):
 
 before = signal.getsignal(number)
 monitor.model.load_model = lambda _path, _device: model
-monitor.sources.open_source = lambda _: Signalled(20)
+monitor.sources.open_source = lambda _, **__: Signalled(20)
 try:
     main(["watch", "--model", "light.pt", "--headless", "rtsp://camera/stream", "--json"])
 finally:
@@ -234,7 +234,7 @@ def test_a_source_is_not_waited_for(capsys: Capsys) -> None:
 def test_several_sources_with_a_camera_among_them_are_refused(
     capsys: Capsys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(monitor.sources, "open_source", lambda _: Scripted(3))
+    monkeypatch.setattr(monitor.sources, "open_source", lambda _, **__: Scripted(3))
     answer = call(capsys, *WATCH, "0", "1")
     assert answer.status == 2
     assert "one camera at a time" in answer.err

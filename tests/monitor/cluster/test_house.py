@@ -128,6 +128,9 @@ def test_another_command_and_store_hold_without_another_keeper(house: House) -> 
     house.apply(replace(BOOK, engine=slower, cluster=nowhere), ["door"], 1)
     (house.folder / "out" / "events.db").touch()
     wait(lambda: (s := house.state()) and "forwarded" in s.text)  # it says why not
+    (house.folder / "keeper.json").write_text("[]")
+    log = house.folder / "keeper.log"
+    wait(lambda: "keeper.json is not obeyed: TypeError" in log.read_text())
     os.kill(first.engine_pid, signal.SIGKILL)
     wait(lambda: (s := house.state()) and s.starts == 2 and s.engine == "running")
     second = house.state()
