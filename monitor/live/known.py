@@ -13,7 +13,7 @@ from monitor.api.stored import alert_view
 from monitor.errors import MonitorError
 from monitor.store import Store, StoredAlert
 
-NEWEST = 50  # that a new client is told of; where more are open, all of these
+NEWEST = 50  # ended ones that a new client is told of, besides all that are open
 WRITTEN_S = 0.3  # the writer gathers for 0.1 s
 STORED = (
     *("acknowledged_at", "label", "note", "pinned"),
@@ -80,7 +80,7 @@ class KnownAlerts:
             return
         self._known |= {view.id: view for view in views}
         ended = [view for view in self.newest() if view.phase == "end"]
-        for view in ended[: max(0, len(self._known) - NEWEST)]:
+        for view in ended[:-NEWEST]:  # never one of the NEWEST rows, which would be news again
             del self._known[view.id]
         self._hub.publish(Message(alerts=views))
 

@@ -102,14 +102,31 @@ def test_a_new_client_is_told_of_the_newest_and_all_that_are_open_as_they_are(
             store.record(ended, origin=NOON + timedelta(minutes=number))
         await known.refresh()
         ids = [view.id for view in known.newest()]
-        assert (ids[0], ids[-1], len(ids)) == (NEW.id, f"{NEWEST + 4:03}", NEWEST)
+        assert (ids[0], ids[-1], len(ids)) == (NEW.id, f"{NEWEST + 4:03}", NEWEST + 1)
         store.say(ids[-1], label="unsure")
         store.say("000", note="long ago")
         await known.look(ids[-1])
         await known.look("000")
         assert [view.label for view in known.newest()][-1] == "unsure"
         assert hub.alerts[-1].note == "long ago"
-        assert len(known.newest()) == NEWEST
+        assert len(known.newest()) == NEWEST + 1
+
+    run(tmp_path, body)
+
+
+def test_what_did_not_change_is_told_once_however_old_the_open_ones_are(tmp_path: Path) -> None:
+    async def body(store: Store, known: KnownAlerts, hub: Told) -> None:
+        for number in range(3):
+            still_open = replace(NEW, id=f"open {number}")
+            store.record(still_open, origin=NOON - timedelta(days=1))
+            known.take(seen(still_open, NOON - timedelta(days=1)))
+        for number in range(NEWEST):
+            ended = replace(phase(2, "end"), id=f"{number:03}")
+            store.record(ended, origin=NOON + timedelta(minutes=number))
+        await known.refresh()
+        told = len(hub.alerts)
+        await known.refresh()
+        assert (told, len(hub.alerts), len(known.newest())) == (NEWEST + 3,) * 3
 
     run(tmp_path, body)
 
