@@ -31,6 +31,7 @@ from monitor.live.still_worker import (
 from monitor.priorities import SCORING, run_behind
 
 AT_WORK: tuple[CameraState, ...] = ("connecting", "running", "stalled")  # with a worker
+FEW = 3  # refused in a row; one among others that are judged is that picture's own fault
 
 
 class StillPost:
@@ -45,8 +46,6 @@ class StillPost:
     ) -> None:
         self.settings = settings
         self.order = order
-        self.state: CameraState = "disabled"
-        self.reason = ""
         self.slower = ""  # why it is judged on the CPU though any device would do; empty: it is not
         self.since_s = 0.0
         self.judged = 0
@@ -61,6 +60,9 @@ class StillPost:
         self._kind = kind
         self._back_off = BackOff(rng)
         self._again_s: float | None = None
+        self._state: CameraState = "disabled"
+        self._reason = ""
+        self._refused = 0  # pictures in a row that came and were not judged
         self._link: Connection | None = None
         self._worker: threading.Thread | multiprocessing.process.BaseProcess | None = None
 
@@ -68,6 +70,22 @@ class StillPost:
     def name(self) -> str:
         """As configured."""
         return self.settings.name
+
+    @property
+    def state(self) -> CameraState:
+        """Of its worker; that what comes cannot be judged lies over `running`."""
+        return "failed" if self._refuses else self._state
+
+    @property
+    def reason(self) -> str:
+        """One line on the state, where it needs one."""
+        if self._refuses and self.latest is not None:
+            return f"its pictures are not judged: {self.latest.why}"
+        return self._reason
+
+    @property
+    def _refuses(self) -> bool:
+        return self._state == "running" and self._refused >= FEW
 
     @property
     def pid(self) -> int | None:
@@ -93,7 +111,7 @@ class StillPost:
         self._worker.start()
         if self._kind == "process":
             theirs.close()  # so that its end is seen here
-        self._again_s = None
+        self._again_s, self._refused = None, 0
         self._go(now_s, "connecting")
 
     def pause(
@@ -113,7 +131,7 @@ class StillPost:
         news = list(self._hear())  # after that look: its last words say why it ended
         for one in news:
             self._note(one, now_s)
-        if dead and not news and self.state in AT_WORK:
+        if dead and not news and self._state in AT_WORK:
             self._wait(now_s, "the process that judged it died")
         return news
 
@@ -147,7 +165,7 @@ class StillPost:
         match news:
             case StillReady():
                 self.ready = news
-                if self.state == "connecting":  # not paused meanwhile
+                if self._state == "connecting":  # not paused meanwhile
                     self._go(now_s, "running")
             case StillJudged():
                 self.judged += news.verdict != "unjudged"
@@ -156,10 +174,19 @@ class StillPost:
                 self._back_off.reset()
                 if news.strength is not None:
                     self.curve.append((now_s, news.strength, news.p_value))
-                if self.state in ("running", "stalled") and news.seen != (self.state == "running"):
-                    self._go(now_s, "running" if news.seen else "stalled", news.why)
-            case StillEnded() if self.state in AT_WORK:
+                self._see(news, now_s)
+            case StillEnded() if self._state in AT_WORK:
                 self._end(news, now_s)
+
+    def _see(self, news: StillJudged, now_s: float) -> None:
+        refused = news.seen and news.verdict == "unjudged"
+        self._refused = self._refused + 1 if refused else 0
+        state: CameraState = "running" if news.seen else "stalled"
+        if self._state not in ("running", "stalled"):
+            return  # paused meanwhile
+        if state != self._state:
+            self._go(now_s, state)
+        self._reason = "" if news.seen else news.why  # which may be another by now
 
     def _end(self, words: StillEnded, now_s: float) -> None:
         if words.hopeless:
@@ -178,4 +205,4 @@ class StillPost:
         self._go(now_s, "backoff", why)
 
     def _go(self, now_s: float, state: CameraState, reason: str = "") -> None:
-        self.state, self.reason, self.since_s = state, reason, now_s
+        self._state, self._reason, self.since_s = state, reason, now_s

@@ -88,10 +88,10 @@ class StillRoom:
     def pump(self, now_s: float) -> None:
         """Take what has come."""
         for post in self.posts.values():
-            before = post.state
+            before = post.state, post.reason
             for news in post.poll(now_s):
                 self._take(post, news)
-            if post.state != before:
+            if (post.state, post.reason) != before:
                 said = f": {post.reason}" if post.reason else ""
                 log.info("%s: %s%s", post.name, post.state, said)
                 ill = Opened("stills", "warning", post.reason)

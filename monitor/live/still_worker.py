@@ -23,6 +23,7 @@ from monitor.store import Outgoing, SeenPicture, Store
 
 if TYPE_CHECKING:
     from monitor.stills.following import Followed
+    from monitor.stills.judging import Judged
     from monitor.stills.model import StillModel
     from monitor.watching import Trouble
 
@@ -71,7 +72,7 @@ class StillJudged:
     strength: float | None  # 0 is typical, 1 the threshold
     p_value: float | None
     why: str  # it is unjudged
-    seen: bool = True  # False: the camera gave no picture
+    seen: bool = True  # False: the camera gave no picture; one that is refused was given
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,12 +182,17 @@ def _judge(link: Connection, order: StillOrder, stop: threading.Event) -> str:
         is_folder = Path(order.source).is_dir()
         for event in _events(order, model, store, stop, held):
             if isinstance(event, Followed):
-                one = event.judged
-                seen = is_folder or one.verdict != "unjudged"
-                link.send(StillJudged(one.verdict, one.displayed, one.p_value, one.why, seen))
+                link.send(_told(event.judged, is_folder=is_folder))
             elif isinstance(event, Trouble):
                 link.send(StillTrouble(event.text))
     return "" if stop.is_set() else f"{order.camera}: it ended"
+
+
+def _told(one: "Judged", *, is_folder: bool) -> StillJudged:
+    """Why it is unjudged, without the picture's name: the same of all that have the same fault."""
+    why = one.why.removeprefix(f"{one.still.path or one.still.name}: ")
+    seen = is_folder or one.size is not None
+    return StillJudged(one.verdict, one.displayed, one.p_value, why, seen)
 
 
 def _events(

@@ -5,10 +5,13 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
 
+import cv2
+import numpy as np
 import pytest
 
 from benchmarks.live.servers import MjpegServer, free_port
@@ -18,8 +21,15 @@ from monitor.config.settings import CameraSettings
 from monitor.errors import DeviceError, DeviceFullError, MonitorError
 from monitor.live import still_worker
 from monitor.live.backoff import MOST_S
-from monitor.live.still_post import StillPost
-from monitor.live.still_worker import StillEnded, StillOrder, is_still_model, run_stills
+from monitor.live.still_post import FEW, StillPost
+from monitor.live.still_worker import (
+    StillEnded,
+    StillJudged,
+    StillOrder,
+    StillReady,
+    is_still_model,
+    run_stills,
+)
 from monitor.stills.model import save_still_model
 from monitor.stills.opening import open_stills
 from monitor.stills.pipeline import train_stills
@@ -154,6 +164,62 @@ def test_a_device_that_fails_is_left_for_the_cpu_unless_it_was_asked_for(
     assert asked == [order, later, later]
     moved = f"{REASON}; pictures are judged on the CPU until the engine is restarted"
     assert post.slower == (moved if order.device == "auto" else "")
+
+
+OK = StillJudged("ok", 0.1, 0.5, "")
+OTHER_SHAPE = StillJudged("unjudged", None, None, "64x128; the model learned on 64x64")
+NO_PICTURE = StillJudged("unjudged", None, None, "no picture came", seen=False)
+
+
+def test_a_post_tells_pictures_that_are_refused_from_pictures_that_do_not_come() -> None:
+    post = StillPost(CameraSettings(name="line", url="drop"), order_on("cpu"), Random(0), "thread")
+
+    def after(*news: StillJudged) -> tuple[str, str, float]:
+        for one in news:
+            post._note(one, 2.0)
+        return post.state, post.reason, post.since_s
+
+    post._go(1.0, "connecting")
+    post._note(StillReady("spots", "", 0.01, ()), 1.0)
+    refused = "failed", f"its pictures are not judged: {OTHER_SHAPE.why}", 1.0
+    assert after(*[OTHER_SHAPE] * (FEW - 1)) == ("running", "", 1.0)
+    assert after(OK, *[OTHER_SHAPE] * (FEW - 1)) == ("running", "", 1.0)
+    assert after(OTHER_SHAPE) == refused
+    assert after(replace(OTHER_SHAPE, why="9x9"))[1] == "its pictures are not judged: 9x9"
+    assert after(OK) == ("running", "", 1.0)
+    assert after(NO_PICTURE) == ("stalled", "no picture came", 2.0)
+    assert after(replace(NO_PICTURE, why="it is gone")) == ("stalled", "it is gone", 2.0)
+    assert after(OTHER_SHAPE) == ("running", "", 2.0)
+    post.pause(3.0, "paused by a person")
+    assert after(*[OTHER_SHAPE] * FEW)[0] == "paused"
+
+
+def test_pictures_of_another_shape_are_said_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(DETECTORS, "spots", Spots)
+    model = spots_model()
+    model.provenance["source_size"] = [64, 64]
+    save_still_model(model, tmp_path / "plate.pt")
+    drop = tmp_path / "drop"
+    drop.mkdir()
+    for number in range(FEW):
+        assert cv2.imwrite(str(drop / f"{number}.png"), np.full((64, 128, 3), 128, np.uint8))
+    with MjpegServer(port=free_port(), size=(96, 160)) as server:
+        cameras: list[Plain] = [
+            {"name": name, "url": url, "model": str(tmp_path / "plate.pt"), "score_fps": 10.0}
+            for name, url in (("drop", str(drop)), ("line", server.url()))
+        ]
+        with leaves_nothing(tmp_path), Ran(write_config(tmp_path, cameras)) as ran:
+            names = "drop", "line"
+            ran.wait(lambda: {ran.camera(name)["state"] for name in names} == {"failed"})
+            for name, shape in zip(names, ("128x64", "160x96"), strict=True):
+                said = f"its pictures are not judged: {shape}; the model learned on 64x64"
+                assert ran.camera(name)["reason"].startswith(said)
+            ran.wait(lambda: open_health(ran) == ["stills", "stills"])
+            write_plate(drop / "good.png", 1)
+            ran.wait(lambda: ran.camera("drop")["state"] == "running")
+            ran.wait(lambda: open_health(ran) == ["stills"])
 
 
 def test_judging_goes_on_where_its_device_fails(
