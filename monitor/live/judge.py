@@ -44,6 +44,11 @@ class Judge:
         self.open_id = ""
         self.peak_level = -np.inf  # the highest of the newest alert; what recalibration needs
 
+    @property
+    def max_gap_s(self) -> float:
+        """The longest time between two readings that was watched."""
+        return self._rule.max_gap_s
+
     def feed(self, reading: LiveReading) -> Step:
         """Take a reading; `alerts` are the phases that follow from it."""
         if reading.epoch != self._epoch:

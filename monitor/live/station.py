@@ -344,7 +344,7 @@ class Station:
         head = self.eyes.head
         if self._judge is None or head is None:
             return []
-        self.counters.watched(head.received_s, 2 * self.settings.floor_s)
+        self._watched(self._judge, head.received_s)
         return self._told(self._judge.hold(head.epoch, head.time_s))
 
     def scored(self, reading: LiveReading) -> list[StationNews]:
@@ -356,9 +356,12 @@ class Station:
         self.latest, self.strength = reading, step.strength
         self.judged.scored()
         self.counters.score(reading.scored_s, age_s, step.strength, reading.p_value)
-        self.counters.watched(reading.received_s, 2 * self.settings.floor_s)
+        self._watched(self._judge, reading.received_s)
         self.eyes.scored(step.strength, reading.received_s)
         return self._told(step)
+
+    def _watched(self, judge: Judge, received_s: float) -> None:
+        self.counters.watched(received_s, max(2 * self.settings.floor_s, judge.max_gap_s))
 
     def _told(self, step: Step) -> list[StationNews]:
         return [self._alert_news(alert, step.peak) for alert in step.alerts]
