@@ -79,7 +79,7 @@ class CameraStatus(Word):
     detector: str = ""
     learned_at: datetime | None = None
     promised_per_day: float | None = None  # false alarms
-    measured_per_day: float | None = None  # alerts not labelled true, over the watched time
+    measured_per_day: float | None = None  # not labelled true, of what was watched in a day
     watched_s: float = 0.0
     notes: list[str] = []  # of the calibration
     judged: int = 0  # stills

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-KEPT = timedelta(hours=27)  # a day, also one in which clocks are set back
+KEPT = timedelta(hours=27)  # a day of whole hours, also one in which clocks are set back
 
 Beginnings = defaultdict[str, list[datetime]]  # by camera, in order
 

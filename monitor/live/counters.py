@@ -5,6 +5,8 @@ from statistics import median
 
 RATE_S = 10.0
 AGE_S = 60.0
+HOUR_S = 3600
+DAY_HOURS = 24
 CURVE = 3600  # readings kept for the curve: half an hour at 2 per second
 
 
@@ -17,6 +19,7 @@ class Counters:
         self.scored = 0
         self.watched_s = 0.0
         self.watched_from_s = float("inf")
+        self._hours: dict[int, float] = {}  # of the last day, seconds watched in each
         self._frames: deque[float] = deque()
         self._scored: deque[tuple[float, float]] = deque()  # when, how old the frame was
         self._last_s: float | None = None
@@ -38,9 +41,22 @@ class Counters:
     def watched(self, now_s: float, longest_s: float) -> None:
         """Judged up to now; a longer pause since the last time was not watched."""
         if self._last_s is not None and 0 < now_s - self._last_s <= longest_s:
-            self.watched_s += now_s - self._last_s
+            self._watch(now_s, now_s - self._last_s)
         self.watched_from_s = min(self.watched_from_s, now_s)
         self._last_s = now_s
+
+    def watched_lately(self, now_s: float) -> tuple[float, float]:
+        """Since when, a day and an hour ago at most, and for how many seconds of that time."""
+        first = _lately(now_s)
+        watched_s = sum(spent_s for hour, spent_s in self._hours.items() if hour >= first)
+        return max(float(first * HOUR_S), self.watched_from_s), watched_s
+
+    def _watch(self, now_s: float, spent_s: float) -> None:
+        self.watched_s += spent_s
+        hour, first = int(now_s // HOUR_S), _lately(now_s)
+        self._hours[hour] = self._hours.get(hour, 0.0) + spent_s
+        for old in [known for known in self._hours if known < first]:
+            del self._hours[old]
 
     def fps_in(self, now_s: float) -> float:
         """Frames read per second, lately."""
@@ -53,3 +69,8 @@ class Counters:
     def age_at_score_s(self) -> float | None:
         """The median of the last minute."""
         return median(age for _, age in tuple(self._scored)) if self._scored else None
+
+
+def _lately(now_s: float) -> int:
+    """The hour in which the last day began."""
+    return int(now_s // HOUR_S) - DAY_HOURS

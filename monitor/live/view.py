@@ -4,7 +4,7 @@ import asyncio
 import platform
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -34,7 +34,8 @@ from monitor.store import AlertQuery
 if TYPE_CHECKING:
     from monitor.live.engine import Engine
 
-DAY = timedelta(days=1)
+DAY_S = 86_400.0
+LEAST = 0.25  # of a false alarm, to be expected of what was watched in a day
 PICTURE_FRESH_S = 1.0  # a picture is encoded at most so often per camera
 
 
@@ -316,13 +317,16 @@ class LiveView:
         )
 
     def _measured(self, station: Station) -> float | None:
-        """False alarms per day over what was watched; None: too little was watched to say."""
+        """False alarms per day over what was watched of the last one; None: too little to say."""
         counters, calibration, clock = station.counters, station.calibration, self._engine.clock
-        watched_s = min(counters.watched_s, DAY.total_seconds())
-        if calibration is None or watched_s * calibration.promised_per_day < 86_400:
+        if calibration is None:
             return None
-        since = max(clock.wall(counters.watched_from_s), clock.utc() - DAY)
-        return round(self._engine.desk.began.false(station.name, since) / watched_s * 86_400, 2)
+        since_s, lately_s = counters.watched_lately(clock.now_s())
+        promised = calibration.promised_per_day
+        if min(counters.watched_s, DAY_S) * promised < DAY_S or lately_s * promised < LEAST * DAY_S:
+            return None
+        began = self._engine.desk.began.false(station.name, clock.wall(since_s))
+        return round(began / lately_s * DAY_S, 2)
 
 
 def _picture_of(station: Station, heat: bool) -> bytes | None:  # noqa: FBT001

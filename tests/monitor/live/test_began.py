@@ -10,11 +10,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from monitor.api.hub import Hub
 from monitor.live.began import Began, midnight
 from monitor.live.clock import Clock
+from monitor.live.counters import Counters
 from monitor.live.known import KnownAlerts
 from monitor.live.view import LiveView
 from monitor.records import Alert
@@ -139,3 +141,25 @@ def test_false_alarms_are_those_of_the_time_that_was_watched_and_not_labelled_tr
         store.label("12", "true")
         asyncio.run(view.refresh())
         assert view._measured(station) == 0
+
+
+def test_false_alarms_of_a_day_are_held_against_what_was_watched_of_it(tmp_path: Path) -> None:
+    with Store(tmp_path / "events.db") as store:
+        world = World()
+        station = world.crew.stations["gate"]
+        world.run(5)
+        assert station.calibration is not None
+        station.calibration = replace(station.calibration, promised_per_day=1.0)
+        station.counters = Counters()
+        now_s = 0.0
+        clock = Clock(lambda: now_s, lambda: NOON + timedelta(seconds=now_s))
+        view = view_of(store, clock, world.names)
+        for day in range(4):  # open for 8 hours of each, with two false alarms
+            for now_s in np.arange(day * 86_400.0, day * 86_400.0 + 8 * 3600 + 1, 60.0):
+                station.counters.watched(now_s, 60.0)
+            for hours in (2, 6):
+                at = NOON + day * 24 * HOUR + hours * HOUR
+                view._engine.desk.began.add("gate", at)
+        assert view._measured(station) == pytest.approx(2 * 24 / 8, rel=0.15)
+        now_s += 20 * 3600  # what is left of the day is too little to say
+        assert view._measured(station) is None
