@@ -63,6 +63,7 @@ class LiveView:
         self._pictures: dict[tuple[str, bool], tuple[float, bytes]] = {}
         self._began_s = engine.clock.now_s()
         self._counted = (self._began_s, 0, 0.0)  # when, scored by then, per second
+        self._looked_up: set[str] = set()  # cameras, for their last alert in earlier runs
         self._outbox = 0
         self._unacknowledged = 0
 
@@ -232,9 +233,10 @@ class LiveView:
         self._unacknowledged = await asyncio.to_thread(store.count, query)
         lately = self._engine.clock.utc() - KEPT
         began.labelled_true(await asyncio.to_thread(store.beginnings, "true", lately))
-        names = [camera.name for camera in self._engine.settings.camera]
-        silent = [name for name in names if began.last(name) is None]
-        began.earlier(await asyncio.to_thread(store.last_of, silent))
+        names = {camera.name for camera in self._engine.settings.camera}
+        if new := names - self._looked_up:  # once: what this run raises is added as it begins
+            began.earlier(await asyncio.to_thread(store.last_of, new))
+        self._looked_up = names
         await self._engine.desk.known.refresh()
 
     def _new_scores(self) -> list[ScorePoint]:

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from monitor.api.hub import Hub
+from monitor.errors import StoreError
 from monitor.live.began import Began, midnight
 from monitor.live.clock import Clock
 from monitor.live.counters import Counters
@@ -104,6 +105,33 @@ def test_an_engine_that_starts_again_knows_of_today(tmp_path: Path) -> None:
         assert (gate.alerts_today, gate.last_alert_at) == (2, now - HOUR)
         assert (yard.alerts_today, yard.last_alert_at) == (0, now - 72 * HOUR)
         assert len(view._engine.desk.known.newest()) == 4
+
+
+def test_a_camera_without_alerts_is_looked_up_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[set[str]] = []
+    last_of = Store.last_of
+
+    def note(store: Store, sources: Iterable[str]) -> dict[str, datetime]:
+        asked.append(set(sources))
+        if len(asked) == 1:
+            raise StoreError("it does not answer")
+        return last_of(store, asked[-1])
+
+    monkeypatch.setattr(Store, "last_of", note)
+    with Store(tmp_path / "events.db") as store:
+        store.record(replace(ENDED, source="roof"), origin=NOON)
+        view = view_of(store, Clock(), ("gate", "yard"))
+        with pytest.raises(StoreError):
+            asyncio.run(view.refresh())
+        for _ in range(3):
+            asyncio.run(view.refresh())
+        view._engine.settings.camera.append(cast("Any", SimpleNamespace(name="roof")))  # a reload
+        for _ in range(3):
+            asyncio.run(view.refresh())
+        assert asked == [{"gate", "yard"}, {"gate", "yard"}, {"roof"}]
+        assert view._engine.desk.began.last("roof") == NOON
 
 
 def test_false_alarms_are_those_of_the_time_that_was_watched_and_not_labelled_true(
