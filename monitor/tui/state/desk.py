@@ -13,7 +13,6 @@ from typing import Literal
 
 from monitor.api.client_errors import EngineGone, Unanswered
 from monitor.api.schema import AlertView, AlertWanted, Label, Said, Sort
-from monitor.errors import MonitorError
 from monitor.tui.engine import Engine
 from monitor.tui.state.fleet import Seen
 from monitor.tui.state.site import Site
@@ -67,7 +66,6 @@ class Source:
 
     engine: Engine
     site: Site
-    saying: asyncio.Lock = field(default_factory=asyncio.Lock)  # one thing at a time, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +96,7 @@ class Desk:
     total: int = 0
     rows: list[Seen] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
+    saying: asyncio.Lock = field(default_factory=asyncio.Lock)  # one thing at a time, in order
 
     @property
     def pages(self) -> int:
@@ -166,7 +165,7 @@ class Desk:
             Unanswered: It may be kept; how to take it back is remembered.
         """
         source = self.source_of(seen)
-        async with source.saying:
+        async with self.saying:
             before = await source.engine.alert(seen.alert.id)
             step = Step(seen, _inverse(before, said), text)
             try:
@@ -190,16 +189,13 @@ class Desk:
 
     async def undo(self) -> Step | None:
         """Take back what was said last; None where nothing is left."""
-        if not self.steps:
-            return None
-        step = self.steps.pop()
-        source = self.source_of(step.seen)
-        try:
-            async with source.saying:
-                after = await source.engine.say(step.seen.alert.id, step.unsaid)
-        except MonitorError:
-            self.steps.append(step)
-            raise
+        async with self.saying:  # what is being said now is what was said last
+            if not self.steps:
+                return None
+            step = self.steps[-1]
+            engine = self.source_of(step.seen).engine
+            after = await engine.say(step.seen.alert.id, step.unsaid)
+            self.steps.pop()
         self._put(step.seen, after)
         return step
 

@@ -142,6 +142,36 @@ def test_what_is_said_in_haste_is_taken_back_one_by_one():
     assert [step.text for step in desk.steps] == ["a"]
 
 
+@pytest.mark.parametrize("names", ["a", "ab"])
+def test_what_is_still_being_said_is_taken_back_first(names, monkeypatch):
+    async def slowly(alert_id, said):
+        begun.set()
+        await going.wait()
+        return await say(alert_id, said)
+
+    async def hasty():
+        await desk.say(first, Said(acknowledged=True), "acknowledged")
+        monkeypatch.setattr(engine, "say", slowly)
+        saying = asyncio.create_task(desk.say(last, Said(note="van"), "note"))
+        await begun.wait()
+        undoing = asyncio.create_task(desk.undo())
+        await asyncio.sleep(0)
+        going.set()
+        await saying
+        return await undoing
+
+    begun, going = asyncio.Event(), asyncio.Event()
+    engines, sources = zip(*(made(name=name) for name in names), strict=True)
+    desk = Desk(sources)
+    loaded(desk)
+    first, last, engine = desk.rows[0], desk.rows[-1], engines[-1]
+    say = engine.say
+    assert asyncio.run(hasty()).text == "note"
+    assert engine.known[last.alert.id].note == ""
+    assert engines[0].known[first.alert.id].acknowledged_at == NOW
+    assert [step.text for step in desk.steps] == ["acknowledged"]
+
+
 def test_what_was_not_answered_can_be_taken_back_and_is_looked_up(monkeypatch):
     async def hung(alert_id, said):
         await say(alert_id, said)
