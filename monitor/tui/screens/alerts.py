@@ -29,6 +29,7 @@ PHASE_WORDS: dict[str, str] = {
     "seen": "seen",
 } | {str(label): word for label, word in LABELS.items()}
 TYPED_S = 0.2  # between letters of a word; longer than most people take
+LOADS = "alerts"  # the group of workers of which the last one counts
 RELOAD_BEATS = 8  # two seconds between looks for new alerts, quarters of a second
 
 
@@ -86,7 +87,7 @@ class AlertsScreen(Page):
 
     def action_reload(self) -> None:
         """Ask the engine for this page again."""
-        self.dashboard.do(self._load, "alerts")
+        self.dashboard.do(self._load, LOADS)
 
     async def _load_soon(self) -> None:
         """Not for every letter: the next one cancels this."""
@@ -94,10 +95,9 @@ class AlertsScreen(Page):
         await self._load()
 
     async def _load_from_end(self) -> None:
-        await self._load()
-        self.table.move_cursor(row=self.table.row_count - 1)
+        await self._load(at_end=True)
 
-    async def _load(self) -> None:
+    async def _load(self, *, at_end: bool = False) -> None:
         try:
             await self.desk.load()
         except MonitorError as error:
@@ -106,6 +106,8 @@ class AlertsScreen(Page):
         self._waiting = False
         self._known = sum(site.alert_changes for site in self.dashboard.fleet.sites)
         self._show(self.dashboard.palette)
+        if at_end:
+            self.table.move_cursor(row=self.table.row_count - 1)
 
     def _show(self, palette: Palette) -> None:
         self.table.fill(self.desk.rows, palette)
@@ -165,7 +167,7 @@ class AlertsScreen(Page):
         self._waiting = True
         self._say_where(self.dashboard.palette)
         self.table.move_cursor(row=0)
-        self.dashboard.do(load or self._load, "alerts")
+        self.dashboard.do(load or self._load, LOADS)
 
     def action_phase(self) -> None:
         """The next state or label."""
@@ -195,7 +197,14 @@ class AlertsScreen(Page):
 
     @on(AlertTable.End)
     def _turned(self, event: AlertTable.End) -> None:
-        self.action_turn(event.pages, at_end=event.pages < 0)
+        """Not while rows are on their way: those that are shown are not the page's."""
+        if not (self._waiting and self._loading()):
+            self.action_turn(event.pages, at_end=event.pages < 0)
+
+    def _loading(self) -> bool:
+        """A load that failed is none."""
+        workers = self.dashboard.workers
+        return any(one.group == LOADS and not one.is_finished for one in workers)
 
     def action_search(self) -> None:
         """Show the line to search by."""

@@ -13,6 +13,7 @@ from typing import Literal
 
 from monitor.api.client_errors import EngineGone, Unanswered
 from monitor.api.schema import AlertView, AlertWanted, Label, Said, Sort
+from monitor.errors import MonitorError
 from monitor.tui.engine import Engine
 from monitor.tui.state.fleet import Seen
 from monitor.tui.state.site import Site
@@ -93,6 +94,7 @@ class Desk:
     sources: Sequence[Source]
     filters: Filters = Filters()
     page: int = 0
+    loaded: int = 0  # the page that the rows are of
     total: int = 0
     rows: list[Seen] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
@@ -106,16 +108,23 @@ class Desk:
     def narrow(self, **changes: object) -> None:
         """Other filters, from the first page on."""
         self.filters = replace(self.filters, **changes)  # type: ignore[arg-type]
-        self.page = 0
+        self.page = self.loaded = 0
 
     async def load(self) -> None:
-        """Ask for the page; of several engines all until its end is merged."""
+        """Ask for the page; of several engines all until its end is merged.
+
+        Where that fails the page stays the one before, so that it is turned from what is shown.
+        """
         self.page = max(0, self.page)
-        rows, self.total = await self._fetch(self.page * PAGE, PAGE)
-        if not rows and self.page and self.total:
-            self.page = self.pages - 1
+        try:
             rows, self.total = await self._fetch(self.page * PAGE, PAGE)
-        self.rows = rows
+            if not rows and self.page and self.total:
+                self.page = self.pages - 1
+                rows, self.total = await self._fetch(self.page * PAGE, PAGE)
+        except MonitorError:
+            self.page = self.loaded
+            raise
+        self.rows, self.loaded = rows, self.page
 
     async def _fetch(self, offset: int, limit: int) -> "tuple[list[Seen], int]":
         if len(self.sources) == 1:

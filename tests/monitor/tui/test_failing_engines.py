@@ -1,5 +1,7 @@
 """Engines that are lost, refuse or hang, as a person at the keys hears of them."""
 
+import asyncio
+
 import pytest
 
 from monitor.api.client import (
@@ -11,7 +13,7 @@ from monitor.api.client import (
     Unanswered,
 )
 from monitor.errors import StoreError
-from tests.monitor.tui.scripted import busy_engine, scripted
+from tests.monitor.tui.scripted import alert, busy_engine, camera, scripted
 from tests.monitor.tui.stage import dashboard, play, settle, text_of, toasts, until
 
 
@@ -84,3 +86,60 @@ def test_what_was_said_to_an_engine_that_hangs_is_not_told_as_failed(monkeypatch
         await until(pilot, lambda: engine.known[app.desk.rows[0].alert.id].label is None)
 
     play(dashboard(busy_engine(12)), body)
+
+
+async def _turn_to_the_last_of_three_pages(app, pilot):
+    await pilot.press("2")
+    await settle(app, pilot)
+    await until(pilot, lambda: app.screen.table.row_count == 100)
+    await pilot.press("full_stop", "full_stop")
+    await until(pilot, lambda: app.screen.table.row_count == 50)
+
+
+def _three_pages():
+    return scripted([camera("door")], alerts=[alert(n, "door", 60 + n) for n in range(250)])
+
+
+@pytest.mark.parametrize(("key", "rows"), [("pageup", [99, 98]), ("pagedown", [0, 1])])
+def test_a_key_that_is_held_while_a_page_is_on_its_way_turns_one_page(key, rows, monkeypatch):
+    async def body(app, pilot):
+        async def slowly(wanted):
+            await going.wait()
+            return await answer(wanted)
+
+        await _turn_to_the_last_of_three_pages(app, pilot)
+        table, desk, engine = app.screen.table, app.desk, app.links[0].engine
+        answer, going = engine.alerts, asyncio.Event()
+        if key == "pagedown":
+            await pilot.press("comma", "comma", "G")
+            await until(pilot, lambda: (desk.loaded, table.row_count) == (0, 100))
+            await pilot.press("G")
+        monkeypatch.setattr(engine, "alerts", slowly)
+        await pilot.press(*[key] * 12)
+        going.set()
+        await until(pilot, lambda: desk.loaded == desk.page == 1 and not app.screen._waiting)
+        assert table.cursor_row == rows[0]
+        await pilot.press("up" if key == "pageup" else "down")
+        assert (table.cursor_row, desk.page) == (rows[1], 1)
+
+    play(dashboard(_three_pages()), body)
+
+
+def test_a_page_that_does_not_come_is_turned_to_again_from_where_one_was(monkeypatch):
+    async def body(app, pilot):
+        async def gone(wanted):
+            raise EngineGone("no engine there")
+
+        await _turn_to_the_last_of_three_pages(app, pilot)
+        table, desk, engine = app.screen.table, app.desk, app.links[0].engine
+        answer = engine.alerts
+        monkeypatch.setattr(engine, "alerts", gone)
+        await pilot.press("pageup")
+        await until(pilot, lambda: "no engine there" in toasts(app))
+        await pilot.pause()
+        assert (desk.page, table.cursor_row, table.row_count) == (2, 0, 50)
+        monkeypatch.setattr(engine, "alerts", answer)
+        await pilot.press("pageup")
+        await until(pilot, lambda: desk.loaded == 1 and table.cursor_row == 99)
+
+    play(dashboard(_three_pages()), body)
