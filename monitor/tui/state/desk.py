@@ -8,7 +8,8 @@ import csv
 import io
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from math import inf
 from typing import Literal
 
 from monitor.api.client_errors import EngineGone, Unanswered
@@ -21,6 +22,7 @@ from monitor.tui.state.words import LABELS
 
 PAGE = 100
 MOST_AT_ONCE = 500  # the API's limit
+INSTANT = timedelta(microseconds=1)  # the least by which times differ
 AGAIN_S = 2.0  # between questions to an engine that does not answer
 
 Phase = Literal["all", "open", "new", "seen", "true", "normal_here", "unsure"]
@@ -227,17 +229,39 @@ class Desk:
 
     async def export(self) -> Exported:
         """All alerts that match, as CSV."""
+        found: list[Seen] = []
+        there, filters = self._there(), self.filters
+        for source in there:
+            found += await _all_of(source, filters)
+        found.sort(key=lambda seen: _rank(seen, filters.sort))
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        missing = [one.site.name for one in self.sources if one not in self._there()]
-        written: set[tuple[str, str]] = set()  # one comes again where one is raised meanwhile
-        async for seen in _merged(self._lists(MOST_AT_ONCE), self.filters.sort):
-            key = (seen.site.name, seen.alert.id)
-            if key not in written:
-                written.add(key)
-                writer.writerow(_cells(seen))
-        return Exported(file.getvalue(), len(written), missing)
+        writer.writerows(map(_cells, found))
+        missing = [one.site.name for one in self.sources if one not in there]
+        return Exported(file.getvalue(), len(found), missing)
+
+
+async def _all_of(source: Source, filters: Filters) -> list[Seen]:
+    """Of one engine, in order but for their strength.
+
+    Each block is asked for from the instant on that the one before ended in: by its place, it
+    would skip as many as have ceased to match since.
+    """
+    found: dict[str, Seen] = {}
+    newest, offset = replace(filters, sort="newest"), 0
+    until: datetime | None = None
+    while True:
+        asked = newest.wanted(source.site, limit=MOST_AT_ONCE, offset=offset)
+        page = await source.engine.alerts(asked.model_copy(update={"until": until}))
+        found |= {alert.id: Seen(source.site, alert) for alert in page.alerts}
+        if len(page.alerts) < MOST_AT_ONCE:
+            break
+        after = page.alerts[-1].started_at + INSTANT
+        offset = offset + len(page.alerts) if after == until else 0  # all of one instant
+        until = after
+    rows = list(found.values())
+    return rows[::-1] if filters.sort == "oldest" else rows
 
 
 class _Listed:
@@ -282,7 +306,7 @@ async def _merged(lists: Sequence[_Listed], sort: Sort) -> AsyncGenerator[Seen, 
 
 def _rank(seen: Seen, sort: Sort) -> float:
     if sort == "strongest":
-        return -(seen.alert.strength or 0.0)
+        return inf if seen.alert.strength is None else -seen.alert.strength
     began = seen.alert.started_at.timestamp()
     return -began if sort == "newest" else began
 

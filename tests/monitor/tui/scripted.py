@@ -173,6 +173,7 @@ class Scripted:
             and (wanted.acknowledged is None or bool(one.acknowledged_at) == wanted.acknowledged)
             and (wanted.label is None or one.label == wanted.label)
             and (wanted.since is None or one.ended_at >= wanted.since)
+            and (wanted.until is None or one.started_at < wanted.until)
             and text in f"{one.camera} {one.reason} {one.note}".lower()
         ]
         found.sort(key=lambda one: one.started_at, reverse=wanted.sort != "oldest")

@@ -278,3 +278,44 @@ def test_an_alert_that_comes_again_as_one_is_raised_is_exported_once():
     engine.alerts = raising
     done = asyncio.run(Desk([source]).export())
     assert done.alerts == len(set(done.text.splitlines())) - 1 == 700
+
+
+@pytest.mark.parametrize("sort", ["newest", "oldest", "strongest"])
+def test_an_export_of_what_nobody_has_seen_holds_what_is_seen_meanwhile(sort):
+    async def judging(wanted):
+        page = await answer(wanted)
+        for one in page.alerts[:150]:  # by somebody else
+            engine.known[one.id] = one.model_copy(update={"acknowledged_at": NOW})
+        return page
+
+    engine, source = made(1_700)
+    answer = engine.alerts
+    engine.alerts = judging
+    desk = Desk([source])
+    desk.narrow(phase="new", sort=sort)
+    done = asyncio.run(desk.export())
+    lines = done.text.splitlines()[1:]
+    assert done.alerts == len({line.split(",")[1] for line in lines}) == len(lines) == 1_700
+    began = [line.split(",")[3] for line in lines]
+    assert began == sorted(began, reverse=sort != "oldest")
+
+
+@pytest.mark.parametrize("count", [0, 499, 500, 501, 1_000, 1_300])
+@pytest.mark.parametrize("together", [1, 7, 5_000])
+def test_an_export_holds_all_of_an_instant(count, together):
+    engine, source = made(0)
+    alerts = [alert(n, "cam 0", 60 + n // together) for n in range(count)]
+    engine.known = {one.id: one for one in alerts}
+    done = asyncio.run(Desk([source]).export())
+    assert done.alerts == len(set(done.text.splitlines())) - 1 == count
+
+
+def test_an_export_by_strength_ends_with_what_has_none():
+    engine, source = made(0)
+    strengths = (None, -0.5, 2.0, 0.0)
+    alerts = [alert(n, "cam 0", 60, strength=of) for n, of in enumerate(strengths)]
+    engine.known = {one.id: one for one in alerts}
+    desk = Desk([source])
+    desk.narrow(sort="strongest")
+    lines = asyncio.run(desk.export()).text.splitlines()[1:]
+    assert [line.split(",")[5] for line in lines] == ["2", "0", "-0.5", ""]
