@@ -190,7 +190,7 @@ def _training(found: StillSet, seen: _Seen) -> Iterator[Finding]:
         yield Finding("error", text, root)
     else:
         for text in say_copies(found.train, _without_copies(found.train)):
-            yield Finding("warning", f"training: {text}", root)
+            yield Finding("info", f"training: {text}", root)
     yield from _looks("training", found.train, seen, root)
 
 

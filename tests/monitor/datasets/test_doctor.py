@@ -137,7 +137,7 @@ def test_ped2_is_sound_and_its_single_class_clips_are_named() -> None:
     folder = os.environ.get("ODDWATCH_DATA")
     if not folder:
         pytest.skip("ODDWATCH_DATA is not set")
-    diagnosis = examine(Path(folder) / "ped2", full=False)
+    diagnosis = examine(Path(folder) / "ped2", full=False, folder_rate_hz=10.0)
     assert (diagnosis.train.frames, diagnosis.test.frames) == (2550, 2010)
     assert diagnosis.test.anomalous_frames == 1648
     assert [f.text[:2] for f in diagnosis.findings] == ["08", "09", "10", "11"]
