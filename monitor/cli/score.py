@@ -187,7 +187,9 @@ def _alert_lines(report: "Report") -> Iterator[str]:
         cells = [f"{say_clock(start_s)} to {say_clock(end_s)}", str(row["video"])]
         cells.append(f"highest {row['peak_score']:.3g} at {say_clock(peak_s)}")
         cells += [f"p {row['peak_p_value']:.2g}"] if row["peak_p_value"] is not None else []
-        cells += [str(row[key]) for key in ("reason", "ended_by") if row[key]]
+        cells += [str(row["reason"])] if row["reason"] else []
+        if row["ended_by"]:
+            cells.append(f"cut short by {str(row['ended_by']).replace('_', ' ')}")
         yield "  " + "  ".join(cells)
     if len(rows) > ALERTS_TOLD:
         yield f"  and {len(rows) - ALERTS_TOLD:,} more, see alerts.csv"

@@ -205,7 +205,7 @@ def _parse_origin(origin: str | None) -> datetime | None:
 def _open_all(
     sources: Sequence[str], folder_rate_hz: float | None, held: ExitStack
 ) -> dict[str, "Source"]:
-    """All sources under the names that alerts know them by; a missing one is found at once."""
+    """All sources under the names that alerts know them by."""
     from monitor.sources import open_source
 
     opened = [

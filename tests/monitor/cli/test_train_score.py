@@ -87,7 +87,8 @@ def test_the_first_alerts_are_said_and_how_many_more(
     lines = call("score", tmp_path / "eager.pt", root, "-o", tmp_path / "out").splitlines()
     assert lines[1] == "2 alerts in 16 s of footage"
     assert re.fullmatch(
-        r"  0:00:0\d\.\d to 0:00:07\.9  00  highest \S+ at \S+  p \S+  end_of_source", lines[2]
+        r"  0:00:0\d\.\d to 0:00:07\.9  00  highest \S+ at \S+  p \S+  cut short by end of source",
+        lines[2],
     )
     assert lines[3].startswith("  0:00:0")
     monkeypatch.setattr("monitor.cli.score.ALERTS_TOLD", 1)
